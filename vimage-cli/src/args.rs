@@ -1,0 +1,173 @@
+//! The command line's words: qemu-img's where they mean the same.
+
+use crate::size::Size;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use vimage_core::Algorithm;
+use vimage_core::formats::Settings;
+
+/// Convert, inspect, compare and split virtual-machine disk images.
+///
+/// Reads raw and VMDK images of every kind and writes them, on all cores, with no other tool installed. Existing files are
+/// never replaced without --force, and an output appears under its name only when it is whole.
+#[derive(Parser)]
+#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_STATUS)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_STATUS: &str = "Exit status: 0 done, or the same; 1 the answer is no (different); 2 it could not be done; \
+                           130 stopped by Ctrl-C.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Convert(ConvertArgs),
+    Info(InfoArgs),
+    Compare(CompareArgs),
+    Digest(DigestArgs),
+}
+
+impl Command {
+    /// Whether the answer is to be JSON.
+    pub(crate) fn json(&self) -> bool {
+        match self {
+            Command::Convert(args) => args.json,
+            Command::Info(args) => args.json,
+            Command::Compare(args) => args.json,
+            Command::Digest(args) => args.json,
+        }
+    }
+}
+
+/// Write a disk in another format, split or compressed
+///
+/// Zeros are left out wherever the target can leave them out. The result depends on the source and the options alone: the
+/// same bytes every time.
+#[derive(Args)]
+#[command(after_help = CONVERT_EXAMPLES)]
+pub(crate) struct ConvertArgs {
+    /// The image to read
+    pub(crate) source: PathBuf,
+    /// The image to write [default: beside the source, with the format's extension]
+    pub(crate) target: Option<PathBuf>,
+    /// The source's format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) source_format: Option<String>,
+    /// The target's format: raw or vmdk [default: by the target's extension]
+    #[arg(short = 'O', long = "output-format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Settings of the target's format
+    ///
+    /// For vmdk: subformat (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, streamOptimized),
+    /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647).
+    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…")]
+    pub(crate) settings: Vec<Settings>,
+    /// Compress: for vmdk, the streamOptimized kind
+    #[arg(short, long)]
+    pub(crate) compress: bool,
+    /// How hard to compress, from 0 (not at all) to 12 (slowest) [default: 5]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<u32>,
+    /// Split into files that fit a size: 2G, 650M, 4294967295, …
+    ///
+    /// K, M, G and T (also KiB, MiB, …) are powers of 1024; KB, MB, … are powers of 1000. At least 1M. VMDK extents stay
+    /// under the size: 2G gives VMware's own extents of 2047 MiB, disk-s001.vmdk and on. Raw pieces have the size:
+    /// disk.raw.001 and on, which are read again as one disk by naming the first. A file on FAT32 is at most 4294967295
+    /// bytes long.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) split: Option<Size>,
+    /// Replace files that exist
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show progress even where standard error is no terminal
+    #[arg(short, long)]
+    pub(crate) progress: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["progress", "json"])]
+    pub(crate) quiet: bool,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const CONVERT_EXAMPLES: &str = "Examples:
+  vimage convert disk.raw -O vmdk --split 2G
+      disk.vmdk and its extents disk-s001.vmdk, disk-s002.vmdk, …, each under 2 GiB
+  vimage convert disk.raw disk.vmdk -o subformat=streamOptimized
+      one compressed file, as OVF packages carry it
+  vimage convert disk.vmdk -O raw
+      disk.raw, sparse
+  vimage convert disk.vmdk -O raw --split 4294967295
+      disk.raw.001, disk.raw.002, … for a FAT32 stick";
+
+/// Say what an image is
+///
+/// Opens no other file than the one named (and the pieces that follow a .001), so it is safe on images from strangers.
+#[derive(Args)]
+#[command(after_help = "Example:\n  vimage info disk.vmdk --json")]
+pub(crate) struct InfoArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Its format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say whether two images hold the same disk
+///
+/// Compares what a guest would see, whatever the formats. A longer disk is the same if it has only zeros where the other
+/// ends, unless --strict. The exit status is 0 for the same and 1 for different.
+#[derive(Args)]
+#[command(after_help = "Example:\n  vimage compare disk.raw disk.vmdk")]
+pub(crate) struct CompareArgs {
+    /// An image
+    pub(crate) one: PathBuf,
+    /// Another
+    pub(crate) two: PathBuf,
+    /// The first one's format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) one_format: Option<String>,
+    /// The other one's format [default: found by its first bytes]
+    #[arg(short = 'F', long = "other-format", value_name = "FORMAT")]
+    pub(crate) two_format: Option<String>,
+    /// Disks of different sizes are different
+    #[arg(short, long)]
+    pub(crate) strict: bool,
+    /// Show progress even where standard error is no terminal
+    #[arg(short, long)]
+    pub(crate) progress: bool,
+    /// Print nothing but errors: the exit status is the answer
+    #[arg(short, long, conflicts_with_all = ["progress", "json"])]
+    pub(crate) quiet: bool,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print a digest of what a guest sees: the same for the same disk in any format
+///
+/// The algorithm "content" hashes only what is not zero, on all cores, and takes the same time for a disk of any size that
+/// holds as much. "sha256" is what sha256sum prints of the raw disk, and goes over every zero of it.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  vimage digest disk.vmdk\n  vimage digest --algorithm sha256 disk.vmdk")]
+pub(crate) struct DigestArgs {
+    /// The images
+    #[arg(required = true)]
+    pub(crate) images: Vec<PathBuf>,
+    /// Their format [default: found by their first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// How: content or sha256
+    #[arg(short, long, default_value = "content")]
+    pub(crate) algorithm: Algorithm,
+    /// Show progress even where standard error is no terminal
+    #[arg(short, long)]
+    pub(crate) progress: bool,
+    /// Print them as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

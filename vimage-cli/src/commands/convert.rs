@@ -1,0 +1,126 @@
+//! `vimage convert`
+
+use super::{Answer, open_options};
+use crate::args::ConvertArgs;
+use crate::output;
+use crate::progress::Progress;
+use crate::size::Size;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use vimage_core::codec::Level;
+use vimage_core::formats::{Format, by_extension, by_name};
+use vimage_core::io::pieces::stem_of_first;
+use vimage_core::{ConvertOptions, Converted, CreateOptions, Error, Image, Result, convert, open};
+
+pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
+    let begun = Instant::now();
+    let (path, format) = target(args)?;
+    let options = ConvertOptions { format: format.name().into(), create: create_options(args)?, replace: args.force };
+    let source = open(&args.source, &open_options(args.source_format.as_ref()))?;
+    let progress = Progress::new("Converting", args.progress, args.quiet);
+    let made = convert(&source, &path, &options, &progress)?;
+    drop(progress);
+    if args.json {
+        output::json("convert", &Report::new(&made, format.name(), source.size(), begun))?;
+    } else if !args.quiet {
+        describe(&made, source.size(), begun)?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn create_options(args: &ConvertArgs) -> Result<CreateOptions> {
+    let mut create = CreateOptions { compress: args.compress, ..CreateOptions::default() };
+    args.settings.iter().for_each(|settings| create.settings.extend(settings.clone()));
+    create.level = args.level.map(Level::new).transpose()?;
+    create.split = args.split.map(|size| size.0);
+    Ok(create)
+}
+
+/// Where to write and in which format, one found from the other where only one is given.
+fn target(args: &ConvertArgs) -> Result<(PathBuf, &'static dyn Format)> {
+    for path in [Some(&args.source), args.target.as_ref()].into_iter().flatten() {
+        if path == Path::new("-") {
+            return Err(Error::usage("standard input and output cannot be used yet: name a file"));
+        }
+    }
+    let format = match (&args.format, &args.target) {
+        (Some(name), _) => by_name(name)?,
+        (None, Some(target)) => by_extension(target).ok_or_else(|| {
+            Error::usage("its extension does not say which format it is to have")
+                .at_path(target)
+                .with_hint("add -O FORMAT")
+        })?,
+        (None, None) => {
+            return Err(
+                Error::usage("neither a target nor a format is given").with_hint("add -O FORMAT, such as -O vmdk")
+            );
+        }
+    };
+    let beside = || {
+        // The pieces of a disk are named after the disk.
+        let name = stem_of_first(&args.source).map_or(args.source.clone(), |stem| args.source.with_file_name(stem));
+        name.with_extension(format.extension())
+    };
+    let path = match &args.target {
+        None => beside(),
+        Some(target) if target.is_dir() => target.join(beside().file_name().unwrap_or_default()),
+        Some(target) => target.clone(),
+    };
+    if args.target.is_none() && path == args.source && args.split.is_none() {
+        return Err(Error::usage("the source has this name already").at_path(path).with_hint("name the target"));
+    }
+    Ok((path, format))
+}
+
+fn describe(made: &Converted, capacity: u64, begun: Instant) -> Result<()> {
+    let size: u64 = made.files.iter().map(|file| file.size).sum();
+    let allocated: u64 = made.files.iter().map(|file| file.allocated).sum();
+    let seconds = begun.elapsed().as_secs_f64();
+    let names: Vec<_> = made.files.iter().map(|file| file.path.display().to_string()).collect();
+    let named = match names.as_slice() {
+        [one] => one.clone(),
+        // The file that a person goes on with: the descriptor, which is last, or the first piece.
+        [first, .., last] if first.ends_with(".001") => format!("{first} to {last}"),
+        [first, .., last] => format!("{last} and {} extents, {first} and on", names.len() - 1),
+        [] => String::new(),
+    };
+    let holes = if allocated < size { format!(", {} on disk", Size(allocated)) } else { String::new() };
+    output::line(&format!("{named}: {} disk in {}{holes}, {seconds:.1} s", Size(capacity), Size(size)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report<'a> {
+    format: &'static str,
+    virtual_size: u64,
+    files: Vec<File<'a>>,
+    /// The content digest, where it was made on the way.
+    content: Option<String>,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct File<'a> {
+    filename: &'a Path,
+    size: u64,
+    actual_size: u64,
+}
+
+impl<'a> Report<'a> {
+    fn new(made: &'a Converted, format: &'static str, virtual_size: u64, begun: Instant) -> Self {
+        let file = |file: &'a vimage_core::io::outputs::Published| File {
+            filename: &file.path,
+            size: file.size,
+            actual_size: file.allocated,
+        };
+        Report {
+            format,
+            virtual_size,
+            files: made.files.iter().map(file).collect(),
+            content: made.content.map(|digest| digest.to_string()),
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `vimage info`
+
+use super::{Answer, open_options};
+use crate::args::InfoArgs;
+use crate::output;
+use crate::size::Size;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use vimage_core::image::Part;
+use vimage_core::{ImageInfo, Result, describe};
+
+pub(super) fn run(args: &InfoArgs) -> Result<Answer> {
+    let (info, allocated) = describe(&args.image, &open_options(args.format.as_ref()))?;
+    if args.json {
+        output::json("info", &Report::new(&args.image, &info, allocated))?;
+    } else {
+        output::line(&text(&args.image, &info, allocated))?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn text(path: &Path, info: &ImageInfo, allocated: u64) -> String {
+    let size = |bytes| format!("{} ({bytes} bytes)", Size(bytes));
+    let mut rows = vec![("image", path.display().to_string())];
+    let format =
+        info.subformat.as_ref().map_or(info.format.to_owned(), |subformat| format!("{} {subformat}", info.format));
+    rows.push(("format", format));
+    rows.push(("virtual size", size(info.virtual_size)));
+    rows.push(("size on disk", size(allocated)));
+    if let Some(unit) = info.unit {
+        rows.push(("unit", format!("{}{}", Size(unit), if info.compressed { ", compressed" } else { "" })));
+    }
+    if let Some(parent) = &info.parent {
+        rows.push(("parent", parent.name.escape_debug().to_string()));
+    }
+    rows.extend(info.details.iter().map(|(name, value)| (*name, value.escape_debug().to_string())));
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut lines: Vec<_> =
+        rows.into_iter().map(|(name, value)| format!("{:width$}  {value}", name.replace('-', " "))).collect();
+    if !info.parts.is_empty() {
+        lines.push(format!("{:width$}  {}", "extents", info.parts.len()));
+        lines.extend(info.parts.iter().map(|part| format!("  {}", part_text(part))));
+    }
+    lines.join("\n")
+}
+
+fn part_text(part: &Part) -> String {
+    let file = part.file.as_deref().unwrap_or("").escape_debug();
+    format!("{:10}  {:>12}  {file}", part.kind, Size(part.size).to_string()).trim_end().to_owned()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report<'a> {
+    filename: &'a Path,
+    format: &'static str,
+    subformat: Option<&'a str>,
+    virtual_size: u64,
+    actual_size: u64,
+    unit_size: Option<u64>,
+    compressed: bool,
+    id: Option<&'a str>,
+    parent: Option<&'a str>,
+    extents: Vec<Extent<'a>>,
+    details: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Extent<'a> {
+    filename: Option<&'a str>,
+    kind: &'a str,
+    virtual_size: u64,
+}
+
+impl<'a> Report<'a> {
+    fn new(path: &'a Path, info: &'a ImageInfo, allocated: u64) -> Self {
+        let extent =
+            |part: &'a Part| Extent { filename: part.file.as_deref(), kind: &part.kind, virtual_size: part.size };
+        Report {
+            filename: path,
+            format: info.format,
+            subformat: info.subformat.as_deref(),
+            virtual_size: info.virtual_size,
+            actual_size: allocated,
+            unit_size: info.unit,
+            compressed: info.compressed,
+            id: info.id.as_deref(),
+            parent: info.parent.as_ref().map(|parent| parent.name.as_str()),
+            extents: info.parts.iter().map(extent).collect(),
+            details: info.details.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! One file a command, as the library has one an operation.
+
+mod compare;
+mod convert;
+mod digest;
+mod info;
+
+use crate::args::{Cli, Command};
+use vimage_core::{OpenOptions, Result};
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or yes.
+    Yes,
+    /// No.
+    No,
+}
+
+impl Answer {
+    /// The exit status that says so.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Answer::Yes => 0,
+            Answer::No => 1,
+        }
+    }
+}
+
+/// Runs what was asked for.
+pub(crate) fn run(cli: &Cli) -> Result<Answer> {
+    match &cli.command {
+        Command::Convert(args) => convert::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Digest(args) => digest::run(args),
+    }
+}
+
+/// How to open an image of `format`, if one was named.
+fn open_options(format: Option<&String>) -> OpenOptions {
+    OpenOptions { format: format.cloned() }
+}

@@ -1,0 +1,90 @@
+//! What is printed: answers on standard output, for people or as JSON; errors on standard error.
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use std::error::Error as _;
+use std::io::{self, Write};
+use vimage_core::{Error, ErrorKind};
+
+/// The version of every JSON document that is printed; it grows when a field changes its meaning or goes.
+pub(crate) const JSON_VERSION: u32 = 1;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// The status of a process that a terminal interrupts.
+const INTERRUPTED: u8 = 130;
+
+/// Writes `text` and a line end to standard output.
+///
+/// # Errors
+/// When nobody takes it: a pipe that was closed is no fault, as in `vimage info x | head -1`.
+pub(crate) fn line(text: &str) -> vimage_core::Result<()> {
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("cannot write to standard output", cause))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes `document` as JSON to standard output.
+///
+/// # Errors
+/// As [`line`].
+pub(crate) fn json(command: &'static str, document: &impl Serialize) -> vimage_core::Result<()> {
+    #[derive(Serialize)]
+    struct Document<'a, T> {
+        version: u32,
+        command: &'static str,
+        #[serde(flatten)]
+        rest: &'a T,
+    }
+    let document = Document { version: JSON_VERSION, command, rest: document };
+    let text = serde_json::to_string_pretty(&document);
+    line(&text.map_err(|cause| Error::io("cannot write JSON", cause.into()))?)
+}
+
+/// Tells of `error`, with `as_json` also to a program; returns the exit status.
+pub(crate) fn report(error: &Error, as_json: bool) -> u8 {
+    let mut text = error.to_string();
+    if let Some(cause) = error.source() {
+        text = format!("{text}: {cause}");
+    }
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "{RED}vimage:{RED:#} {text}");
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(stderr, "{DIM}hint:{DIM:#} {hint}");
+    }
+    if as_json {
+        #[derive(Serialize)]
+        struct Fault<'a> {
+            kind: &'static str,
+            message: &'a str,
+            path: Option<&'a std::path::Path>,
+            offset: Option<u64>,
+            hint: Option<&'a str>,
+        }
+        #[derive(Serialize)]
+        struct Document<'a> {
+            error: Fault<'a>,
+        }
+        let (path, offset, hint) = (error.path(), error.offset(), error.hint());
+        let fault = Fault { kind: kind(error.kind()), message: &text, path, offset, hint };
+        let _ = json("error", &Document { error: fault });
+    }
+    if error.kind() == ErrorKind::Cancelled { INTERRUPTED } else { 2 }
+}
+
+fn kind(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Io => "io",
+        ErrorKind::Unsupported => "unsupported",
+        ErrorKind::Corrupt => "corrupt",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Usage => "usage",
+        ErrorKind::Exists => "exists",
+        ErrorKind::Cancelled => "cancelled",
+        _ => "other",
+    }
+}

@@ -1,0 +1,152 @@
+//! What a disk holds where: runs of data, zeros and nothing, clipped and merged in one place.
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use std::ops::Range;
+
+/// What an image knows of a run of its bytes without reading them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes that have to be read to be known; they may turn out to be zero.
+    Data,
+    /// The same, held compressed in units of the format.
+    Packed,
+    /// The image says that these bytes are zero, whatever lies beneath it.
+    Zero,
+    /// The image holds nothing here: zero, or what a parent holds.
+    Hole,
+}
+
+impl Content {
+    /// Whether reading is needed to know the bytes.
+    pub fn is_data(self) -> bool {
+        matches!(self, Content::Data | Content::Packed)
+    }
+}
+
+/// A run of a disk's bytes of one [`Content`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// The guest's bytes that it covers.
+    pub range: Range<u64>,
+    /// What they are.
+    pub content: Content,
+}
+
+impl Extent {
+    /// A run of `content` over `range`.
+    pub fn new(range: Range<u64>, content: Content) -> Self {
+        Extent { range, content }
+    }
+
+    /// The part of it within `bounds`.
+    #[must_use]
+    pub fn clipped(mut self, bounds: &Range<u64>) -> Self {
+        self.range = clip(&self.range, bounds);
+        self
+    }
+}
+
+/// The part of `range` within `bounds`; empty, at a bound, when they do not meet.
+pub fn clip(range: &Range<u64>, bounds: &Range<u64>) -> Range<u64> {
+    let start = range.start.clamp(bounds.start, bounds.end);
+    start..range.end.clamp(start, bounds.end)
+}
+
+/// The extents of part of an image, in order: they tile it without gap or overlap, neighbours of one content merged.
+pub struct Extents<'a> {
+    image: &'a dyn Image,
+    bounds: Range<u64>,
+    held: Option<Extent>,
+    next: u64,
+}
+
+impl<'a> Extents<'a> {
+    /// The extents of all of `image`.
+    pub fn of(image: &'a dyn Image) -> Self {
+        Self::within(image, 0..image.size())
+    }
+
+    /// The extents of `image` within `bounds`, which must not pass its end.
+    pub fn within(image: &'a dyn Image, bounds: Range<u64>) -> Self {
+        Extents { image, next: bounds.start, bounds, held: None }
+    }
+
+    /// The next extent as the image gives it, clipped.
+    fn step(&mut self) -> Result<Extent> {
+        let extent = self.image.extent_at(self.next)?;
+        // An image that does not move on would be walked for ever.
+        if extent.range.start > self.next || extent.range.end <= self.next {
+            let Range { start, end } = extent.range;
+            return Err(Error::corrupt(format!("the image's map does not advance: {start}..{end} for {}", self.next)));
+        }
+        let extent = extent.clipped(&(self.next..self.bounds.end));
+        self.next = extent.range.end;
+        Ok(extent)
+    }
+}
+
+impl Iterator for Extents<'_> {
+    type Item = Result<Extent>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.next < self.bounds.end {
+            let extent = match self.step() {
+                Ok(extent) => extent,
+                Err(error) => {
+                    self.next = self.bounds.end;
+                    self.held = None;
+                    return Some(Err(error));
+                }
+            };
+            match &mut self.held {
+                Some(held) if held.content == extent.content => held.range.end = extent.range.end,
+                held => {
+                    if let Some(done) = held.replace(extent) {
+                        return Some(Ok(done));
+                    }
+                }
+            }
+        }
+        self.held.take().map(Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image whose map is the given list; no bytes.
+    struct Map(Vec<Extent>);
+
+    impl Image for Map {
+        fn size(&self) -> u64 {
+            self.0.last().map_or(0, |last| last.range.end)
+        }
+        fn extent_at(&self, offset: u64) -> Result<Extent> {
+            Ok(self.0.iter().find(|extent| extent.range.contains(&offset)).unwrap_or(&self.0[0]).clone())
+        }
+        fn read_exact_at(&self, _: &mut [u8], _: u64) -> Result<()> {
+            unreachable!("only the map is asked")
+        }
+    }
+
+    #[test]
+    fn neighbours_merge_and_bounds_clip() {
+        let map = Map(vec![
+            Extent::new(0..10, Content::Data),
+            Extent::new(10..20, Content::Data),
+            Extent::new(20..30, Content::Hole),
+        ]);
+        let all: Result<Vec<_>> = Extents::within(&map, 5..25).collect();
+        assert_eq!(all.unwrap(), [Extent::new(5..20, Content::Data), Extent::new(20..25, Content::Hole)]);
+    }
+
+    #[test]
+    fn a_map_that_stands_still_is_an_error_and_ends() {
+        let map = Map(vec![Extent::new(0..10, Content::Data), Extent::new(20..30, Content::Data)]);
+        let all: Vec<_> = Extents::of(&map).collect();
+        assert_eq!(all.len(), 1);
+        assert!(all[0].is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! Raw: the disk's bytes as they are, in one file or in numbered pieces.
+
+use super::options::CreateOptions;
+use super::{Format, Source};
+use crate::digest::ContentDigest;
+use crate::error::{Error, Result};
+use crate::image::{Image, ImageInfo};
+use crate::io::pieces::{MOST_PIECES, piece_name};
+use crate::io::{FileSequence, Outputs, split_evenly};
+use crate::layers::Flat;
+use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
+use std::path::{Path, PathBuf};
+
+/// The raw format.
+pub struct Raw;
+
+/// What is left out of a file when it is zero: a file system's block, as qemu-img's `-S 4k`.
+const UNIT: usize = 4096;
+
+impl Format for Raw {
+    fn name(&self) -> &'static str {
+        "raw"
+    }
+
+    fn extension(&self) -> &'static str {
+        "raw"
+    }
+
+    fn probe(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    fn describe(&self, source: &Source<'_>) -> Result<ImageInfo> {
+        Ok(ImageInfo { format: "raw", virtual_size: source.file.size(), ..ImageInfo::default() })
+    }
+
+    fn open(&self, source: &Source<'_>) -> Result<Box<dyn Image>> {
+        Ok(Box::new(Flat::whole(source.file.clone(), source.path.clone())))
+    }
+
+    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+        options.settings.only("raw", &[])?;
+        if options.compress || options.level.is_some() {
+            return Err(Error::usage("raw images are not compressed")
+                .with_hint("-O vmdk -o subformat=streamOptimized is compressed"));
+        }
+        let files = match options.split()? {
+            None => vec![(path.to_owned(), capacity)],
+            Some(split) => pieces(path, capacity, split, outputs)?,
+        };
+        let writer = Box::new(RawWriter(FileSequence::new(outputs, files)?));
+        Ok(Target { units: Units { size: UNIT, encoder: Box::new(Plain) }, writer, identified: false })
+    }
+}
+
+/// The pieces that hold `capacity` bytes, none longer than `split`: whole sectors, so that each can be used as a device.
+fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<Vec<(PathBuf, u64)>> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| Error::usage("is not a file name that pieces can be named after").at_path(path))?;
+    let piece = |number: u64| path.with_file_name(piece_name(name, number));
+    let sizes = split_evenly(capacity, split / 512 * 512, MOST_PIECES)?;
+    // Pieces left over from a longer disk would be read as part of this one.
+    let mut surplus = sizes.len() as u64 + 1;
+    while piece(surplus).symlink_metadata().is_ok() {
+        outputs.supersede(&piece(surplus))?;
+        surplus += 1;
+    }
+    Ok((1..).map(piece).zip(sizes).collect())
+}
+
+struct RawWriter(FileSequence);
+
+impl ImageWriter for RawWriter {
+    fn append(&mut self, offset: u64, body: &[u8], _: Encoding) -> Result<()> {
+        self.0.write_all_at(body, offset)
+    }
+
+    fn finish(self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
+        self.0.finish()
+    }
+}

@@ -1,0 +1,255 @@
+//! Extents made of grains: a directory of tables of grains, whatever the kind, read as an image.
+
+use super::layout::{MARKER, Marker, SECTOR};
+use crate::codec::inflate_zlib;
+use crate::error::{Error, Result};
+use crate::extent::{Content, Extent};
+use crate::image::Image;
+use crate::io::ReadAt;
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use zerocopy::FromBytes;
+
+/// The most tables that one extent may have: 128 TiB of 64 KiB grains, and 16 MiB of memory.
+pub(super) const MOST_TABLES: u64 = 4 << 20;
+
+/// The largest grain, in sectors: 32 MiB, of which each reading thread may hold two.
+pub(super) const LARGEST_GRAIN: u64 = 65_536;
+
+/// Tables kept in memory per extent. Readers walk a disk in order, a few threads wide.
+const TABLES_KEPT: usize = 16;
+
+thread_local! {
+    /// A packed grain as read, and one inflated whole where only a part is wanted.
+    static SCRATCH: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// Where a grain is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    /// Nowhere: the parent's, or zero.
+    Absent,
+    /// Known to be zero.
+    Zero,
+    /// At this byte of the file.
+    At(u64),
+}
+
+/// How grains are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// As they are.
+    Plain,
+    /// Deflated, each behind a marker with its length.
+    Marked,
+    /// Deflated, with nothing to tell the length.
+    Bare,
+}
+
+/// What the kinds of extents differ in: where their tables are and what is in them.
+pub(super) trait Tables: Send + Sync {
+    /// The number of tables that the directory has.
+    fn count(&self) -> usize;
+    /// The byte of the file at which table `index` starts; none where there is no table.
+    fn table_at(&self, index: usize) -> Option<u64>;
+    /// Bytes of an entry: 4 or 8.
+    fn entry_len(&self) -> usize;
+    /// Entries of a table.
+    fn entries(&self) -> usize;
+    /// What an entry says.
+    fn grain(&self, entry: u64) -> Result<Grain>;
+}
+
+/// An extent of grains.
+pub(super) struct GrainedExtent {
+    pub(super) file: Arc<dyn ReadAt>,
+    pub(super) path: PathBuf,
+    /// Bytes of the disk in it.
+    pub(super) size: u64,
+    /// Bytes of a grain: a power of two.
+    pub(super) grain: u64,
+    pub(super) packing: Packing,
+    pub(super) tables: Box<dyn Tables>,
+    pub(super) kept: TableCache,
+}
+
+/// The tables last used, by their number modulo the number of slots.
+#[derive(Default)]
+pub(super) struct TableCache([Mutex<Option<(usize, Arc<[u8]>)>>; TABLES_KEPT]);
+
+impl GrainedExtent {
+    /// Bytes of the disk that one table covers.
+    fn table_span(&self) -> u64 {
+        self.grain * self.tables.entries() as u64
+    }
+
+    /// Table `index`, as it is in the file; none where the directory has none.
+    fn table(&self, index: usize) -> Result<Option<Arc<[u8]>>> {
+        let Some(at) = self.tables.table_at(index) else { return Ok(None) };
+        let slot = &self.kept.0[index % TABLES_KEPT];
+        if let Some((kept, table)) = &*slot.lock().unwrap_or_else(PoisonError::into_inner)
+            && *kept == index
+        {
+            return Ok(Some(Arc::clone(table)));
+        }
+        let mut bytes = vec![0; self.tables.entries() * self.tables.entry_len()];
+        self.read(&mut bytes, at, "a grain table")?;
+        let table: Arc<[u8]> = bytes.into();
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, Arc::clone(&table)));
+        Ok(Some(table))
+    }
+
+    /// Entry `index` of `table`.
+    fn entry(&self, table: &[u8], index: usize) -> Result<Grain> {
+        let len = self.tables.entry_len();
+        let mut entry = [0; 8];
+        entry[..len].copy_from_slice(&table[index * len..][..len]);
+        self.tables.grain(u64::from_le_bytes(entry)).map_err(|error| error.at_path(&self.path))
+    }
+
+    /// Where the grain that holds `offset` is, and where the one after it, as far as the same table says.
+    fn locate(&self, offset: u64) -> Result<(Grain, Option<u64>)> {
+        let index = (offset / self.table_span()) as usize;
+        let Some(table) = self.table(index)? else { return Ok((Grain::Absent, None)) };
+        let entry = (offset % self.table_span() / self.grain) as usize;
+        let next = match entry + 1 < self.tables.entries() {
+            true => Some(self.entry(&table, entry + 1)),
+            false => None,
+        };
+        let next = match next {
+            Some(Ok(Grain::At(next))) => Some(next),
+            _ => None,
+        };
+        Ok((self.entry(&table, entry)?, next))
+    }
+
+    fn read(&self, buf: &mut [u8], at: u64, what: &str) -> Result<()> {
+        let size = self.file.size();
+        if at.checked_add(buf.len() as u64).is_none_or(|end| end > size) {
+            return Err(Error::corrupt(format!("{what} lies past the end of the file, which has {size} bytes"))
+                .at_path(&self.path)
+                .at_offset(at)
+                .with_hint("the file was cut off, or its tables are damaged"));
+        }
+        let read = self.file.read_exact_at(buf, at);
+        read.map_err(|cause| Error::io(format!("cannot read {what}"), cause).at_path(&self.path).at_offset(at))
+    }
+
+    /// Reads the bytes from `within` on of the packed grain that starts on the disk at `grain` and in the file at `at`.
+    fn read_packed(&self, buf: &mut [u8], grain: u64, within: u64, at: u64, next: Option<u64>) -> Result<()> {
+        SCRATCH.with_borrow_mut(|(packed, whole)| {
+            let packed = self.fetch_packed(packed, grain, at, next)?;
+            let place = |error: Error| error.at_path(&self.path).at_offset(at);
+            let held = self.grain.min(self.size - grain);
+            // Straight into place where all of the grain is wanted.
+            let (got, wanted) = if within == 0 && buf.len() as u64 == self.grain {
+                (inflate_zlib(packed, buf).map_err(place)?, held)
+            } else {
+                whole.resize(self.grain as usize, 0);
+                let got = inflate_zlib(packed, whole).map_err(place)?;
+                buf.copy_from_slice(&whole[within as usize..][..buf.len()]);
+                (got, held)
+            };
+            // Some writers leave the last grain as short as the disk; any other must be whole.
+            if (got as u64) < wanted {
+                return Err(place(Error::corrupt(format!("a grain inflates to {got} bytes instead of {wanted}"))));
+            }
+            Ok(())
+        })
+    }
+
+    /// The packed bytes of a grain.
+    fn fetch_packed<'a>(&self, packed: &'a mut Vec<u8>, grain: u64, at: u64, next: Option<u64>) -> Result<&'a [u8]> {
+        let most = self.grain * 2 + SECTOR;
+        let there = self.file.size().saturating_sub(at).min(most);
+        // Where the next grain starts tells how much to read, so that one read is enough; else half is a fair guess.
+        let guess = match (self.packing, next) {
+            (Packing::Bare, _) => there,
+            (_, Some(next)) if next > at => there.min(next - at),
+            _ => there.min(self.grain / 2 + SECTOR),
+        };
+        packed.resize((guess as usize).max(MARKER), 0);
+        self.read(packed, at, "a grain")?;
+        if self.packing == Packing::Bare {
+            return Ok(packed);
+        }
+        let (marker, _) = Marker::read_from_prefix(packed).map_err(|_| Error::corrupt("a grain without a marker"))?;
+        let (lba, size) = (marker.value.get(), u64::from(marker.size.get()));
+        let place = |error: Error| Err(error.at_path(&self.path).at_offset(at));
+        if lba != grain / SECTOR {
+            return place(Error::corrupt(format!(
+                "a grain says that it is sector {lba}, the table says {}",
+                grain / SECTOR
+            )));
+        }
+        if size == 0 || size > self.grain * 2 {
+            return place(Error::corrupt(format!("a grain of {} bytes says that it is packed in {size}", self.grain)));
+        }
+        let end = MARKER + size as usize;
+        let read = packed.len();
+        if end > read {
+            packed.resize(end, 0);
+            self.read(&mut packed[read..], at + read as u64, "a grain")?;
+        }
+        Ok(&packed[MARKER..end])
+    }
+}
+
+impl Image for GrainedExtent {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn extent_at(&self, offset: u64) -> Result<Extent> {
+        let span = self.table_span();
+        let first = (offset / span) as usize;
+        let Some(table) = self.table(first)? else {
+            let missing = (first..self.tables.count()).take_while(|&index| self.tables.table_at(index).is_none());
+            let end = span.saturating_mul(first as u64 + missing.count() as u64).min(self.size);
+            return Ok(Extent::new(offset..end, Content::Hole));
+        };
+        let content = |grain| match grain {
+            Grain::Absent => Content::Hole,
+            Grain::Zero => Content::Zero,
+            Grain::At(_) if self.packing == Packing::Plain => Content::Data,
+            Grain::At(_) => Content::Packed,
+        };
+        let start = first as u64 * span;
+        let entry = ((offset - start) / self.grain) as usize;
+        let found = content(self.entry(&table, entry)?);
+        let mut end = entry + 1;
+        let last = (self.size - start).div_ceil(self.grain).min(self.tables.entries() as u64) as usize;
+        while end < last && content(self.entry(&table, end)?) == found {
+            end += 1;
+        }
+        Ok(Extent::new(offset..(start + end as u64 * self.grain).min(self.size), found))
+    }
+
+    fn read_exact_at(&self, mut buf: &mut [u8], mut offset: u64) -> Result<()> {
+        while !buf.is_empty() {
+            let within = offset % self.grain;
+            let (grain, next) = self.locate(offset)?;
+            let mut take = (self.grain - within).min(buf.len() as u64);
+            if let (Grain::At(at), Packing::Plain) = (grain, self.packing) {
+                // Grains that follow each other on the disk and in the file are one read.
+                let mut follows = at.saturating_add(self.grain);
+                while take < buf.len() as u64 && self.locate(offset + take)?.0 == Grain::At(follows) {
+                    follows = follows.saturating_add(self.grain);
+                    take = (take + self.grain).min(buf.len() as u64);
+                }
+            }
+            let (now, rest) = buf.split_at_mut(take as usize);
+            match grain {
+                Grain::Absent | Grain::Zero => now.fill(0),
+                Grain::At(at) if self.packing == Packing::Plain => {
+                    self.read(now, at.saturating_add(within), "a grain")?
+                }
+                Grain::At(at) => self.read_packed(now, offset - within, within, at, next)?,
+            }
+            buf = rest;
+            offset += take;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,295 @@
+//! The files that one run makes: whole under their own names, or not there at all.
+//!
+//! Each is written under a temporary name beside its own, flushed, and renamed when all of the run has succeeded. When
+//! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written.
+
+use super::file::FileId;
+use super::flush::Flusher;
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{File, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tempfile::TempPath;
+
+/// How a temporary output's name ends, so that a person who finds one knows what it is.
+pub const TEMPORARY_SUFFIX: &str = ".vimage-part";
+
+/// Bytes written to a file between two flushes behind the writer.
+const FLUSH_EVERY: u64 = 64 << 20;
+
+/// The files of one run; clones share them.
+#[derive(Clone, Default)]
+pub struct Outputs(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    replace: bool,
+    sources: Vec<FileId>,
+    made: Vec<Made>,
+    obsolete: Vec<PathBuf>,
+}
+
+struct Made {
+    temporary: TempPath,
+    path: PathBuf,
+}
+
+/// A file under its final name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Its name.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Bytes of storage that it takes.
+    pub allocated: u64,
+}
+
+impl Outputs {
+    /// For a run that reads the files `sources`, which must stay as they are; with `replace`, other files that are in
+    /// the way are replaced.
+    pub fn new(replace: bool, sources: Vec<FileId>) -> Self {
+        Outputs(Arc::new(Mutex::new(State { replace, sources, ..State::default() })))
+    }
+
+    /// Checks that a file may appear at `path`, before any work is done for it.
+    ///
+    /// # Errors
+    /// `Exists` when something is there that may not be replaced, `Refused` when it is a source of this run or no
+    /// regular file, `Usage` when this run makes a file there already.
+    pub fn check(&self, path: &Path) -> Result<()> {
+        let state = self.state();
+        if state.made.iter().any(|made| made.path == path) {
+            return Err(Error::usage("two outputs of one run would have this name").at_path(path));
+        }
+        match path.symlink_metadata() {
+            Ok(there) => state.may_replace(&there, path).map_err(|error| error.at_path(path)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(Error::io("cannot write here", cause).at_path(path)),
+        }
+    }
+
+    /// Makes a file that will appear at `path` when the run succeeds.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and `Io` when the folder is missing or cannot be written to.
+    pub fn create(&self, path: &Path) -> Result<OutputFile> {
+        self.check(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
+        let temporary = tempfile::Builder::new()
+            .prefix(&format!(".{}.", name.to_string_lossy()))
+            .suffix(TEMPORARY_SUFFIX)
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|cause| {
+                Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
+            })?;
+        let (file, temporary) = temporary.into_parts();
+        self.state().made.push(Made { temporary, path: path.to_owned() });
+        Ok(OutputFile { file: Arc::new(file), path: path.to_owned(), unflushed: 0, flusher: None })
+    }
+
+    /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check): `Exists` unless files may be replaced.
+    pub fn supersede(&self, path: &Path) -> Result<()> {
+        self.check(path)?;
+        self.state().obsolete.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Gives every file its name, in the order in which they were made. All must have been
+    /// [finished](OutputFile::finish).
+    ///
+    /// # Errors
+    /// `Exists` when a file appeared meanwhile; `Io` when a rename fails. Those that this call named are removed again.
+    pub fn publish(&self) -> Result<Vec<Published>> {
+        let mut state = self.state();
+        let replace = state.replace;
+        let mut published: Vec<Published> = Vec::new();
+        for made in std::mem::take(&mut state.made) {
+            match publish_one(made, replace) {
+                Ok(one) => published.push(one),
+                Err(error) => {
+                    published.iter().for_each(|one| drop(std::fs::remove_file(&one.path)));
+                    return Err(error);
+                }
+            }
+        }
+        for path in std::mem::take(&mut state.obsolete) {
+            std::fs::remove_file(&path)
+                .map_err(|cause| Error::io("cannot remove this piece of an older output", cause).at_path(path))?;
+        }
+        Ok(published)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn may_replace(&self, there: &Metadata, path: &Path) -> Result<()> {
+        // A link to a source is as harmful to replace for whoever reads through it, but leaves the source whole.
+        if self.sources.contains(&FileId::of(there)) {
+            return Err(Error::refused("is a file of the source, which is never overwritten")
+                .with_hint("give another name for the output"));
+        }
+        if !there.is_file() && !there.is_symlink() {
+            return Err(Error::refused("is not a regular file, so it cannot be replaced by one")
+                .with_hint("write to a file, then copy it onto the device"));
+        }
+        if !self.replace {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            return Err(Error::new(ErrorKind::Exists, "exists already")
+                .with_hint(format!("--force replaces it, or move {name} away")));
+        }
+        Ok(())
+    }
+}
+
+fn publish_one(made: Made, replace: bool) -> Result<Published> {
+    let Made { temporary, path } = made;
+    let cannot = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::AlreadyExists => {
+            Error::new(ErrorKind::Exists, "appeared while it was being made, and was not replaced").at_path(&path)
+        }
+        _ => Error::io("cannot give the finished output its name", cause).at_path(&path),
+    };
+    let metadata = temporary.metadata().map_err(cannot)?;
+    let renamed = if replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
+    renamed.map_err(|error| cannot(error.error))?;
+    Ok(Published { size: metadata.len(), allocated: metadata.blocks() * 512, path })
+}
+
+/// A file being made, under its temporary name. Errors name the final one.
+pub struct OutputFile {
+    file: Arc<File>,
+    path: PathBuf,
+    unflushed: u64,
+    flusher: Option<Flusher>,
+}
+
+impl OutputFile {
+    /// The name that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes all of `bytes` at byte `offset`.
+    ///
+    /// # Errors
+    /// `Io`, for instance when the disk is full.
+    pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(|cause| self.cannot_write(cause, offset))?;
+        self.unflushed += bytes.len() as u64;
+        if self.unflushed >= FLUSH_EVERY {
+            self.unflushed = 0;
+            let flusher = match self.flusher.take() {
+                Some(flusher) => flusher,
+                None => Flusher::start(Arc::clone(&self.file)).map_err(|cause| self.cannot_write(cause, offset))?,
+            };
+            flusher.wake();
+            self.flusher = Some(flusher);
+        }
+        Ok(())
+    }
+
+    /// Makes it `size` bytes long; what was not written reads as zero and takes no storage.
+    ///
+    /// # Errors
+    /// `Io`, for instance when the file system holds no file of that length.
+    pub fn set_len(&self, size: u64) -> Result<()> {
+        self.file.set_len(size).map_err(|cause| self.cannot_write(cause, size))
+    }
+
+    /// Puts on the disk what is written. Only then is the file fit to be [published](Outputs::publish).
+    ///
+    /// # Errors
+    /// `Io` when a write failed on its way to the disk.
+    pub fn finish(mut self) -> Result<()> {
+        let behind = self.flusher.take().map_or(Ok(()), Flusher::finish);
+        behind
+            .and_then(|()| self.file.sync_all())
+            .map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
+    }
+
+    fn cannot_write(&self, cause: io::Error, offset: u64) -> Error {
+        let error = Error::io("cannot write", cause).at_path(&self.path).at_offset(offset);
+        match std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
+        {
+            Some(io::ErrorKind::StorageFull) => error.with_hint("free space, or write to another disk"),
+            Some(io::ErrorKind::FileTooLarge) => {
+                error.with_hint("this file system holds no files of that length; --split keeps each one short enough")
+            }
+            _ => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn names_appear_only_on_publishing() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(false, Vec::new());
+        for name in ["b", "a"] {
+            let mut file = outputs.create(&folder.path().join(name)).unwrap();
+            file.write_all_at(b"xy", 1).unwrap();
+            file.finish().unwrap();
+        }
+        assert!(names(folder.path()).iter().all(|name| name.ends_with(TEMPORARY_SUFFIX)));
+        let published = outputs.publish().unwrap();
+        assert_eq!(published.iter().map(|one| one.size).collect::<Vec<_>>(), [3, 3]);
+        assert_eq!(names(folder.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn dropping_removes_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(false, Vec::new());
+        outputs.create(&folder.path().join("a")).unwrap().write_all_at(b"x", 0).unwrap();
+        drop(outputs);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_exists_stays_unless_it_may_be_replaced_and_a_source_always() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        let id = FileId::of(&path.metadata().unwrap());
+        let kind = |outputs: Outputs| outputs.create(&path).err().map(|error| error.kind());
+        assert_eq!(kind(Outputs::new(false, Vec::new())), Some(ErrorKind::Exists));
+        assert_eq!(kind(Outputs::new(true, vec![id])), Some(ErrorKind::Refused));
+        assert_eq!(kind(Outputs::new(true, Vec::new())), None);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_kept_and_the_others_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(false, Vec::new());
+        for name in ["a", "b"] {
+            outputs.create(&folder.path().join(name)).unwrap().finish().unwrap();
+        }
+        std::fs::write(folder.path().join("b"), "theirs").unwrap();
+        assert_eq!(outputs.publish().unwrap_err().kind(), ErrorKind::Exists);
+        drop(outputs);
+        assert_eq!(names(folder.path()), ["b"]);
+        assert_eq!(std::fs::read(folder.path().join("b")).unwrap(), b"theirs");
+    }
+}

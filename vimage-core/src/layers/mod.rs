@@ -1,0 +1,11 @@
+//! Images made of other images: each is again an [`Image`](crate::Image).
+
+mod concat;
+mod flat;
+mod overlay;
+mod zeros;
+
+pub use concat::Concat;
+pub use flat::Flat;
+pub use overlay::Overlay;
+pub use zeros::Zeros;

@@ -1,0 +1,36 @@
+//! Virtual-machine disk images, read and written natively.
+//!
+//! ```no_run
+//! use vimage_core::{ConvertOptions, convert, open};
+//!
+//! let disk = open("disk.raw", &Default::default())?;
+//! let options = ConvertOptions::to("vmdk").split(2 << 30);
+//! for file in convert(&disk, "disk.vmdk", &options, &())?.files {
+//!     println!("{} {}", file.path.display(), file.size);
+//! }
+//! # Ok::<(), vimage_core::Error>(())
+//! ```
+//!
+//! Everything read-only about a disk is an [`Image`]; [`open`] makes one of a file with all that lies beneath it. The
+//! [`operations`] are what callers ask for. ARCHITECTURE.md has the map of the rest.
+
+pub mod codec;
+pub mod digest;
+pub mod error;
+pub mod extent;
+pub mod formats;
+pub mod image;
+pub mod io;
+pub mod layers;
+pub mod operations;
+pub mod pipeline;
+pub mod target;
+pub mod zero;
+
+pub use digest::ContentDigest;
+pub use error::{Error, ErrorKind, Result};
+pub use extent::{Content, Extent, Extents};
+pub use formats::{CreateOptions, OpenImage, OpenOptions, describe, open};
+pub use image::{Image, ImageInfo};
+pub use operations::{Algorithm, Comparison, ConvertOptions, Converted, Digest, compare, convert, digest};
+pub use pipeline::Observer;

@@ -1,0 +1,71 @@
+//! Whether two disks are the same to a guest.
+
+use crate::error::{Error, Result};
+use crate::image::Image;
+use crate::pipeline::{Observer, Plan, SLAB, Slab, in_order, read_data};
+use crate::zero::is_zero;
+use std::cell::Cell;
+
+/// How two disks compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Every byte is the same; a longer disk has nothing but zeros where the other ends.
+    Identical,
+    /// The first byte that differs.
+    DiffersAt(u64),
+}
+
+/// Compares what a guest sees of `one` and `two`. Past its end, a shorter disk counts as zeros.
+///
+/// # Errors
+/// The faults of reading; `Cancelled`.
+pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Result<Comparison> {
+    let size = one.size().max(two.size());
+    let found = Cell::new(None);
+    observer.begin(size);
+    in_order(
+        Plan::new(&[one, two], size, SLAB).take_while(|_| found.get().is_none()),
+        |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
+        |slab, buffers| {
+            if observer.cancelled() {
+                return Err(Error::cancelled());
+            }
+            if let (None, Some(at)) = (found.get(), buffers.differs) {
+                found.set(Some(slab.offset + at));
+            }
+            observer.reached(slab.range().end);
+            Ok(())
+        },
+    )?;
+    observer.reached(size);
+    Ok(found.get().map_or(Comparison::Identical, Comparison::DiffersAt))
+}
+
+/// A slab of each disk, and where they first differ.
+#[derive(Default)]
+struct Buffers {
+    one: Vec<u8>,
+    two: Vec<u8>,
+    differs: Option<u64>,
+}
+
+impl Buffers {
+    fn compare(&mut self, slab: &Slab, one: &dyn Image, two: &dyn Image) -> Result<()> {
+        let held = [(one, &mut self.one), (two, &mut self.two)].map(|(image, buffer)| {
+            let len = image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize;
+            buffer.resize(len, 0);
+            read_data(image, slab.offset, buffer, |_| ()).map(|()| len)
+        });
+        let [one, two] = held;
+        let common = one?.min(two?);
+        let longer = if self.one.len() > common { &self.one } else { &self.two };
+        self.differs = if self.one[..common] != self.two[..common] {
+            self.one.iter().zip(&self.two).position(|(one, two)| one != two).map(|at| at as u64)
+        } else if is_zero(&longer[common..]) {
+            None
+        } else {
+            longer[common..].iter().position(|&byte| byte != 0).map(|at| (common + at) as u64)
+        };
+        Ok(())
+    }
+}

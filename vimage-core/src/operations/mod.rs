@@ -1,0 +1,9 @@
+//! What a caller asks for. Each reads as a paragraph.
+
+mod compare;
+mod convert;
+mod digest;
+
+pub use compare::{Comparison, compare};
+pub use convert::{ConvertOptions, Converted, convert};
+pub use digest::{Algorithm, Digest, digest};

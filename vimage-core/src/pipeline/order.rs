@@ -1,0 +1,187 @@
+//! Work on many threads, results in order, memory bounded by the work in flight.
+//!
+//! Jobs go to rayon's pool in order, each with a buffer; what comes back early waits for its turn. There are only so many
+//! buffers, and a job starts only when there is one for it, so memory does not grow when the consumer is slow or one job
+//! takes long.
+
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::time::Duration;
+
+/// Buffers per thread of the pool: one being filled, one waiting for its turn or being consumed, and one to spare so that
+/// neither side starves when jobs take unequal time.
+const BUFFERS_PER_THREAD: usize = 3;
+
+/// Runs `work` for each job on rayon's threads, each with a buffer to fill; calls `consume` on this thread with each
+/// job's filled buffer, in the order of the jobs.
+///
+/// # Errors
+/// The first fault, in the order of the jobs, of `jobs`, `work` or `consume`. Jobs already begun are waited for.
+pub(crate) fn in_order<J, B>(
+    jobs: impl Iterator<Item = Result<J>>,
+    work: impl Fn(&J, &mut B) -> Result<()> + Sync,
+    mut consume: impl FnMut(&J, &B) -> Result<()>,
+) -> Result<()>
+where
+    J: Send,
+    B: Default + Send,
+{
+    let mut jobs = jobs.fuse();
+    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(buffers()).collect();
+    let stop = AtomicBool::new(false);
+    let (work, stop) = (&work, &stop);
+    rayon::in_place_scope(|scope| {
+        let (done, results) = channel();
+        let mut waiting = BTreeMap::new();
+        let (mut begun, mut consumed) = (0_u64, 0_u64);
+        let mut outcome = Ok(());
+        loop {
+            while outcome.is_ok()
+                && let Some(mut buffer) = buffers.pop()
+            {
+                let Some(job) = jobs.next() else { break };
+                let (number, done) = (begun, done.clone());
+                begun += 1;
+                match job {
+                    Err(error) => drop(waiting.insert(number, Err(error))),
+                    Ok(job) => scope.spawn(move |_| {
+                        let worked = catch_unwind(AssertUnwindSafe(|| match stop.load(Ordering::Relaxed) {
+                            true => Err(Error::cancelled()),
+                            false => work(&job, &mut buffer),
+                        }));
+                        // A panic must not leave the consumer waiting; the scope passes it on once all have ended.
+                        let (result, panic) = match worked {
+                            Ok(worked) => (worked.map(|()| (job, buffer)), None),
+                            Err(panic) => (Err(Error::usage("a worker panicked")), Some(panic)),
+                        };
+                        // The receiver is gone only when the consumer panicked, and then nobody wants the result.
+                        let _ = done.send((number, result));
+                        if let Some(panic) = panic {
+                            resume_unwind(panic);
+                        }
+                    }),
+                }
+            }
+            if outcome.is_err() || consumed == begun {
+                break;
+            }
+            while !waiting.contains_key(&consumed) {
+                let (number, result) = receive(&results)?;
+                waiting.insert(number, result);
+            }
+            let ready = waiting.remove(&consumed).unwrap_or_else(|| Err(Error::cancelled()));
+            consumed += 1;
+            outcome = ready.and_then(|(job, buffer)| {
+                consume(&job, &buffer)?;
+                buffers.push(buffer);
+                Ok(())
+            });
+            if outcome.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+        outcome
+    })
+}
+
+fn buffers() -> usize {
+    rayon::current_num_threads() * BUFFERS_PER_THREAD
+}
+
+/// Waits for a result. On a thread of the pool itself it works meanwhile: else a pool of one thread, waiting for its own
+/// jobs, would stand still.
+fn receive<T>(results: &Receiver<T>) -> Result<T> {
+    let gone = || Error::usage("the workers are gone");
+    if rayon::current_thread_index().is_none() {
+        return results.recv().map_err(|_| gone());
+    }
+    loop {
+        match results.try_recv() {
+            Ok(result) => return Ok(result),
+            Err(TryRecvError::Disconnected) => return Err(gone()),
+            Err(TryRecvError::Empty) => {}
+        }
+        if rayon::yield_now() != Some(rayon::Yield::Executed) {
+            match results.recv_timeout(Duration::from_millis(1)) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    fn squares(count: u64, fail: Option<u64>) -> (Result<()>, Vec<u64>) {
+        let mut seen = Vec::new();
+        let result = in_order(
+            (0..count).map(Ok),
+            |&job, buffer: &mut u64| {
+                // Later jobs finish first.
+                std::thread::sleep(Duration::from_micros(200 * (7 - job % 8)));
+                *buffer = job * job;
+                if Some(job) == fail { Err(Error::corrupt(format!("job {job}"))) } else { Ok(()) }
+            },
+            |_, &square| {
+                seen.push(square);
+                Ok(())
+            },
+        );
+        (result, seen)
+    }
+
+    #[test]
+    fn results_come_in_order() {
+        let (result, seen) = squares(100, None);
+        result.unwrap();
+        assert_eq!(seen, (0..100).map(|job| job * job).collect::<Vec<_>>());
+        assert!(squares(0, None).0.is_ok());
+    }
+
+    #[test]
+    fn the_first_fault_in_order_ends_it() {
+        let (result, seen) = squares(100, Some(40));
+        assert_eq!(result.unwrap_err().to_string(), "job 40");
+        assert_eq!(seen.len(), 40);
+    }
+
+    #[test]
+    fn a_pool_of_one_thread_may_call_it_from_within() {
+        for threads in [1, 2] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            assert_eq!(pool.install(|| squares(50, None)).1.len(), 50);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "boom")]
+    fn a_panic_in_a_worker_is_passed_on() {
+        let _ = in_order((0..9).map(Ok), |_: &u64, (): &mut ()| panic!("boom"), |_, ()| Ok(()));
+    }
+
+    #[test]
+    fn no_more_in_flight_than_there_are_buffers() {
+        let flying = AtomicUsize::new(0);
+        let most = AtomicUsize::new(0);
+        in_order(
+            (0..200).map(Ok),
+            |_: &u64, (): &mut ()| {
+                most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                Ok(())
+            },
+            |_, ()| {
+                flying.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert!(most.into_inner() <= buffers());
+    }
+}

@@ -1,0 +1,76 @@
+//! The write side: what the pipeline needs of an output, in two halves.
+//!
+//! An [`Encoder`] is pure and runs on any thread: it turns a unit of the disk into what the file holds for it and knows no
+//! offsets. An [`ImageWriter`] is ordered: it gets encoded units in disk order, owns all offsets and tables, and so writes
+//! the same bytes whatever the number of threads.
+
+use crate::digest::ContentDigest;
+use crate::error::Result;
+
+/// How a unit was encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As it is.
+    Plain,
+    /// Compressed, as the target's format has it.
+    Packed,
+}
+
+/// Turns units into what a file holds for them.
+pub trait Encoder: Send + Sync {
+    /// Encodes one whole `unit`. For [`Encoding::Packed`] the bytes are appended to `out`; for [`Encoding::Plain`] `out` is
+    /// left alone and the unit itself is what the writer gets.
+    ///
+    /// # Errors
+    /// Only when the unit cannot be represented at all.
+    fn encode(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding>;
+}
+
+/// Leaves units as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Encoder for Plain {
+    fn encode(&self, _: &[u8], _: &mut Vec<u8>) -> Result<Encoding> {
+        Ok(Encoding::Plain)
+    }
+}
+
+/// Puts encoded units into files.
+pub trait ImageWriter: Send {
+    /// Takes what the disk holds from `offset` on; offsets ascend, and what is never given is zero.
+    ///
+    /// `body` is one packed unit, or any number of whole plain units. The disk's last unit is filled up with zeros.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be written; `Usage` when the format's file would grow past what the format can address.
+    fn append(&mut self, offset: u64, body: &[u8], how: Encoding) -> Result<()>;
+
+    /// Writes what is left: tables, descriptor, the end. `content` identifies the disk's content, and is there when the
+    /// target [asked for it](Target::identified).
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()>;
+}
+
+/// The parallel half of a target: how the disk is cut into units, and how each is encoded.
+pub struct Units {
+    /// Bytes of one unit: a power of two, at most [`LARGEST_UNIT`].
+    pub size: usize,
+    /// Encodes each.
+    pub encoder: Box<dyn Encoder>,
+}
+
+/// An output as the pipeline sees it.
+pub struct Target {
+    /// The parallel half.
+    pub units: Units,
+    /// The ordered half.
+    pub writer: Box<dyn ImageWriter>,
+    /// Whether identifiers in the output derive from the content, so that the writer wants its digest.
+    pub identified: bool,
+}
+
+/// The largest unit that a target may have, in bytes: the pipeline's memory is a multiple of it.
+pub const LARGEST_UNIT: usize = 4 << 20;

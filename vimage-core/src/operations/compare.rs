@@ -24,7 +24,7 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
     let found = Cell::new(None);
     observer.begin(size);
     in_order(
-        Plan::new(&[one, two], size, SLAB).take_while(|_| found.get().is_none()),
+        Plan::new([one, two], size, SLAB).take_while(|_| found.get().is_none()),
         |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
         |slab, buffers| {
             if observer.cancelled() {
@@ -50,14 +50,13 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn compare(&mut self, slab: &Slab, one: &dyn Image, two: &dyn Image) -> Result<()> {
-        let held = [(one, &mut self.one), (two, &mut self.two)].map(|(image, buffer)| {
-            let len = image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize;
-            buffer.resize(len, 0);
-            read_data(image, slab.offset, buffer, |_| ()).map(|()| len)
-        });
-        let [one, two] = held;
-        let common = one?.min(two?);
+    fn compare(&mut self, slab: &Slab<2>, one: &dyn Image, two: &dyn Image) -> Result<()> {
+        let disks = [one, two].into_iter().zip([&mut self.one, &mut self.two]);
+        for ((image, buffer), data) in disks.zip(&slab.data) {
+            buffer.resize(image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize, 0);
+            read_data(image, slab.offset, data, buffer)?;
+        }
+        let common = self.one.len().min(self.two.len());
         let longer = if self.one.len() > common { &self.one } else { &self.two };
         self.differs = if self.one[..common] != self.two[..common] {
             self.one.iter().zip(&self.two).position(|(one, two)| one != two).map(|at| at as u64)

@@ -69,10 +69,10 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     let mut at = 0;
     observer.begin(image.size());
     in_order(
-        Plan::new(&[image], image.size(), SLAB),
+        Plan::new([image], image.size(), SLAB),
         |slab, data: &mut Vec<u8>| {
             data.resize(slab.len, 0);
-            read_data(image, slab.offset, data, |_| ())
+            read_data(image, slab.offset, &slab.data[0], data)
         },
         |slab, data| {
             hash_zeros(&mut hasher, slab.offset - at, observer)?;

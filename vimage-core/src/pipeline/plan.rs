@@ -1,71 +1,99 @@
 //! What is to be read: the parts of a disk not known to be zero, cut into slabs.
 
 use crate::error::Result;
-use crate::extent::Extents;
+use crate::extent::{Extents, clip};
 use crate::image::Image;
 use std::ops::Range;
 
 /// A stretch of the disk, aligned to its own size, that one worker reads and encodes at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slab {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slab<const N: usize = 1> {
     /// Where it starts: a multiple of the slab size.
     pub offset: u64,
     /// Its bytes: the slab size, or less at the disk's end.
     pub len: usize,
+    /// For each image, the ranges within the slab that have to be read, as offsets from its start; the rest is zero.
+    /// Ascending. They are found out once, by the plan: asking a file system where its next hole is can cost as much as
+    /// reading up to there.
+    pub data: [Vec<Range<usize>>; N],
 }
 
-impl Slab {
+impl<const N: usize> Slab<N> {
     /// The disk's bytes that it covers.
     pub fn range(&self) -> Range<u64> {
         self.offset..self.offset + self.len as u64
     }
 }
 
-/// The slabs of a disk that hold data, in order. Takes time in proportion to the extents, not to the disk.
-pub struct Plan<'a> {
-    /// The data ranges of each image, and the one of them that the walk has come to.
-    images: Vec<(Extents<'a>, Option<Range<u64>>)>,
+/// The slabs of `N` images of a disk that hold data, in order. Takes time in proportion to the extents, not to the disk.
+pub struct Plan<'a, const N: usize = 1> {
+    images: [DataRanges<'a>; N],
     slab: u64,
     size: u64,
     at: u64,
 }
 
-impl<'a> Plan<'a> {
+impl<'a, const N: usize> Plan<'a, N> {
     /// Slabs of `slab` bytes (a power of two) of the first `size` bytes, wherever one of `images` holds data.
-    pub fn new(images: &[&'a dyn Image], size: u64, slab: usize) -> Self {
-        let extents = |image: &&'a dyn Image| Extents::within(*image, 0..size.min(image.size()));
-        Plan { images: images.iter().map(|image| (extents(image), None)).collect(), slab: slab as u64, size, at: 0 }
+    pub fn new(images: [&'a dyn Image; N], size: u64, slab: usize) -> Self {
+        let ranges = |image: &'a dyn Image| DataRanges {
+            extents: Extents::within(image, 0..size.min(image.size())),
+            held: 0..0,
+        };
+        Plan { images: images.map(ranges), slab: slab as u64, size, at: 0 }
     }
 
-    /// The first byte at or after `self.at` that any image holds data for.
-    fn next_data(&mut self) -> Result<Option<u64>> {
+    fn slab(&mut self) -> Result<Option<Slab<N>>> {
         let mut first = None;
-        for (extents, range) in &mut self.images {
-            while range.as_ref().is_none_or(|range| range.end <= self.at) {
-                match extents.next().transpose()? {
-                    Some(extent) => *range = Some(extent.range).filter(|_| extent.content.is_data()),
-                    None => break,
-                }
-            }
-            let start = range.as_ref().filter(|range| range.end > self.at).map(|range| range.start.max(self.at));
+        for ranges in &mut self.images {
+            let start = ranges.from(self.at)?.map(|range| range.start.max(self.at));
             first = first.into_iter().chain(start).min();
         }
-        Ok(first)
+        let Some(first) = first else { return Ok(None) };
+        let offset = first / self.slab * self.slab;
+        let end = (offset + self.slab).min(self.size);
+        let mut slab = Slab { offset, len: (end - offset) as usize, data: std::array::from_fn(|_| Vec::new()) };
+        for (ranges, data) in self.images.iter_mut().zip(&mut slab.data) {
+            let mut at = offset;
+            while let Some(range) = ranges.from(at)?.filter(|range| range.start < end) {
+                let part = clip(&range, &(at..end));
+                data.push((part.start - offset) as usize..(part.end - offset) as usize);
+                if part.end == end {
+                    break;
+                }
+                at = part.end;
+            }
+        }
+        self.at = end;
+        Ok(Some(slab))
     }
 }
 
-impl Iterator for Plan<'_> {
-    type Item = Result<Slab>;
+impl<const N: usize> Iterator for Plan<'_, N> {
+    type Item = Result<Slab<N>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let first = match self.next_data() {
-            Ok(first) => first?,
-            Err(error) => return Some(Err(error)),
-        };
-        let offset = first / self.slab * self.slab;
-        let end = (offset + self.slab).min(self.size);
-        self.at = end;
-        Some(Ok(Slab { offset, len: (end - offset) as usize }))
+        self.slab().transpose()
+    }
+}
+
+/// The data ranges of one image, in order.
+struct DataRanges<'a> {
+    extents: Extents<'a>,
+    held: Range<u64>,
+}
+
+impl DataRanges<'_> {
+    /// The first range that ends after `at`, which never goes back.
+    fn from(&mut self, at: u64) -> Result<Option<Range<u64>>> {
+        while self.held.end <= at {
+            match self.extents.next().transpose()? {
+                Some(extent) if extent.content.is_data() => self.held = extent.range,
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(self.held.clone()))
     }
 }
 
@@ -86,21 +114,28 @@ mod tests {
         Concat::new(parts.iter().enumerate().map(part).collect()).unwrap()
     }
 
-    fn offsets(images: &[&dyn Image], size: u64) -> Vec<(u64, usize)> {
+    fn offsets<const N: usize>(images: [&dyn Image; N], size: u64) -> Vec<(u64, usize)> {
         Plan::new(images, size, 16).map(|slab| slab.map(|slab| (slab.offset, slab.len)).unwrap()).collect()
     }
 
     #[test]
     fn only_slabs_with_data_aligned_and_clipped() {
-        assert_eq!(offsets(&[&disk(&[40, 2, 5, 1, 1000, 17])], 1065), [(32, 16), (1040, 16), (1056, 9)]);
-        assert_eq!(offsets(&[&disk(&[1000])], 1000), []);
-        assert_eq!(offsets(&[&disk(&[0, 33])], 33), [(0, 16), (16, 16), (32, 1)]);
+        assert_eq!(offsets([&disk(&[40, 2, 5, 1, 1000, 17])], 1065), [(32, 16), (1040, 16), (1056, 9)]);
+        assert_eq!(offsets([&disk(&[1000])], 1000), []);
+        assert_eq!(offsets([&disk(&[0, 33])], 33), [(0, 16), (16, 16), (32, 1)]);
+    }
+
+    #[test]
+    fn what_to_read_is_told_once() {
+        let disk = disk(&[3, 2, 4, 30, 1, 1]);
+        let data: Vec<_> = Plan::new([&disk], 41, 16).map(|slab| slab.unwrap().data).collect();
+        assert_eq!(data, [[vec![3..5, 9..16]], [vec![0..16]], [vec![0..7, 8..9]]]);
     }
 
     #[test]
     fn the_union_of_two_disks() {
         let (one, two) = (disk(&[16, 1, 100]), disk(&[80, 20]));
-        assert_eq!(offsets(&[&one, &two], 100), [(16, 16), (80, 16), (96, 4)]);
-        assert_eq!(offsets(&[&one, &Zeros(0)], 100), [(16, 16)]);
+        assert_eq!(offsets([&one, &two], 100), [(16, 16), (80, 16), (96, 4)]);
+        assert_eq!(offsets([&one, &Zeros(0)], 100), [(16, 16)]);
     }
 }

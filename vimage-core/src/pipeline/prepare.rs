@@ -84,13 +84,12 @@ impl Prepared {
         let smallest = targets.iter().map(|target| target.size).fold(ZERO_BLOCK, usize::min);
         let len = slab.len.next_multiple_of(largest.max(smallest));
         self.data.resize(len, 0);
+        read_data(image, slab.offset, &slab.data[0], &mut self.data)?;
         self.zero.clear();
         self.zero.resize(len / smallest, true);
-        self.data[slab.len..].fill(0);
-        let zero = &mut self.zero;
-        read_data(image, slab.offset, &mut self.data[..slab.len], |data| {
-            zero[data.start / smallest..data.end.div_ceil(smallest)].fill(false);
-        })?;
+        for range in &slab.data[0] {
+            self.zero[range.start / smallest..range.end.div_ceil(smallest)].fill(false);
+        }
         for (zero, block) in self.zero.iter_mut().zip(self.data.chunks_exact(smallest)) {
             *zero = *zero || is_zero(block);
         }

@@ -50,14 +50,18 @@ fn factor(unit: &str) -> Option<u128> {
 }
 
 impl fmt::Display for Size {
+    /// In whole units where that is exact and short: VMware's extents are 2047 MiB and not 2.00 GiB.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let power = (self.0.max(1).ilog2() / 10) as usize;
-        if power == 0 {
-            return write!(f, "{} B", self.0);
+        let highest = self.0.max(1).ilog2() / 10;
+        let exact = |power: u32| self.0.is_multiple_of(1 << (10 * power)) && self.0 >> (10 * power) < 10_000;
+        let unit = |power: u32| match LETTERS.get(power.wrapping_sub(1) as usize..power as usize) {
+            Some(letter) => format!("{letter}iB"),
+            None => "B".into(),
+        };
+        match [highest, highest.saturating_sub(1)].into_iter().find(|&power| exact(power)) {
+            Some(power) => write!(f, "{} {}", self.0 >> (10 * power), unit(power)),
+            None => write!(f, "{:.2} {}", self.0 as f64 / 1024_f64.powi(highest.cast_signed()), unit(highest)),
         }
-        let value = self.0 as f64 / 1024_f64.powi(power as i32);
-        let places = if self.0.is_multiple_of(1 << (10 * power)) { 0 } else { 2 };
-        write!(f, "{value:.places$} {}iB", &LETTERS[power - 1..power])
     }
 }
 
@@ -107,7 +111,8 @@ mod tests {
 
     #[test]
     fn what_people_read() {
-        let shown = [0, 1023, 1024, 1536, 8 << 30, (3 << 40) + 512].map(|bytes| Size(bytes).to_string());
-        assert_eq!(shown, ["0 B", "1023 B", "1 KiB", "1.50 KiB", "8 GiB", "3.00 TiB"]);
+        let shown =
+            [0, 1023, 1024, 1536, 10_241, 2047 << 20, 8 << 30, (3 << 40) + 512].map(|bytes| Size(bytes).to_string());
+        assert_eq!(shown, ["0 B", "1023 B", "1 KiB", "1536 B", "10.00 KiB", "2047 MiB", "8 GiB", "3.00 TiB"]);
     }
 }

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn every_level_comes_back_and_appends() {
-        let plain: Vec<u8> = (0..65_536_u32).map(|i| (i * i >> 7) as u8).collect();
+        let plain: Vec<u8> = (0..65_536_u32).map(|i| ((i * i) >> 7) as u8).collect();
         for number in LEVELS {
             let mut out = b"head".to_vec();
             deflate_zlib(&plain, Level::new(number).unwrap(), &mut out).unwrap();

@@ -82,7 +82,8 @@ fn describe(made: &Converted, capacity: u64, begun: Instant) -> Result<()> {
         [one] => one.clone(),
         // The file that a person goes on with: the descriptor, which is last, or the first piece.
         [first, .., last] if first.ends_with(".001") => format!("{first} to {last}"),
-        [first, .., last] => format!("{last} and {} extents, {first} and on", names.len() - 1),
+        [one, descriptor] => format!("{descriptor} and its extent {one}"),
+        [first, .., last] => format!("{last} and its {} extents, {first} and on", names.len() - 1),
         [] => String::new(),
     };
     let holes = if allocated < size { format!(", {} on disk", Size(allocated)) } else { String::new() };

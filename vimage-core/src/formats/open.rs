@@ -46,16 +46,32 @@ impl OpenImage {
     }
 }
 
+impl OpenImage {
+    /// Bounds are checked once, at the top: what lies beneath may rely on them.
+    fn within(&self, offset: u64, len: u64) -> Result<()> {
+        match offset.checked_add(len).filter(|&end| end <= self.image.size()) {
+            Some(_) => Ok(()),
+            None => {
+                let size = self.image.size();
+                Err(Error::usage(format!("{len} bytes from {offset} on are not all on a disk of {size}"))
+                    .at_path(&self.path))
+            }
+        }
+    }
+}
+
 impl Image for OpenImage {
     fn size(&self) -> u64 {
         self.image.size()
     }
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {
+        self.within(offset, 1)?;
         self.image.extent_at(offset)
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        self.within(offset, buf.len() as u64)?;
         self.image.read_exact_at(buf, offset)
     }
 

@@ -88,7 +88,7 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
 }
 
 fn hash_zeros(hasher: &mut Sha256, mut count: u64, observer: &dyn Observer) -> Result<()> {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     while count > 0 {
         if observer.cancelled() {
             return Err(Error::cancelled());

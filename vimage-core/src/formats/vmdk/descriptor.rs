@@ -168,7 +168,11 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // Readers differ in what they take: QEMU wants these without quotes and blanks, the data base with both.
-            Line::Field { key, value } if ["version", "CID", "parentCID"].contains(&key.as_str()) => {
+            Line::Field { key, value }
+                if ["version", "CID", "parentCID"].contains(&key.as_str())
+                    && !value.contains('"')
+                    && value.trim() == value =>
+            {
                 write!(f, "{key}={value}")
             }
             Line::Field { key, value } if key.starts_with("ddb.") => write!(f, "{key} = \"{value}\""),

@@ -76,7 +76,10 @@ pub(super) struct GrainedExtent {
 
 /// The tables last used, by their number modulo the number of slots.
 #[derive(Default)]
-pub(super) struct TableCache([Mutex<Option<(usize, Arc<[u8]>)>>; TABLES_KEPT]);
+pub(super) struct TableCache([Mutex<Option<KeptTable>>; TABLES_KEPT]);
+
+/// A table's number and its bytes.
+type KeptTable = (usize, Arc<[u8]>);
 
 impl GrainedExtent {
     /// Bytes of the disk that one table covers.
@@ -243,7 +246,7 @@ impl Image for GrainedExtent {
             match grain {
                 Grain::Absent | Grain::Zero => now.fill(0),
                 Grain::At(at) if self.packing == Packing::Plain => {
-                    self.read(now, at.saturating_add(within), "a grain")?
+                    self.read(now, at.saturating_add(within), "a grain")?;
                 }
                 Grain::At(at) => self.read_packed(now, offset - within, within, at, next)?,
             }

@@ -6,7 +6,7 @@ use crate::io::neighbors::quote;
 use nom::branch::alt;
 use nom::bytes::complete::{tag_no_case, take_until, take_while1};
 use nom::character::complete::{char, space0, space1, u64};
-use nom::combinator::{all_consuming, map, opt, recognize, rest, value};
+use nom::combinator::{all_consuming, map, opt, recognize, rest, value, verify};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
 
@@ -67,13 +67,13 @@ fn extent(input: &str) -> IResult<&str, ExtentLine> {
     Ok((input, ExtentLine { access, sectors, kind, file: file.map(str::to_owned), offset }))
 }
 
-/// `key = "value"`, `key=value`.
+/// `key = "value"`, `key=value`. Quotes may be within quotes, as nothing escapes them; not elsewhere.
 fn field(input: &str) -> IResult<&str, (&str, &str)> {
     let key = take_while1(|c: char| c.is_ascii_alphanumeric() || "._-".contains(c));
-    let bare = map(rest, str::trim);
-    let (input, (key, _, _, _, value)) =
-        (key, space0, char('='), space0, alt((all_consuming(terminated(quoted, space0)), bare))).parse(input)?;
-    Ok((input, (key, value)))
+    let quoted = |value: &'_ str| value.len() > 1 && value.starts_with('"') && value.ends_with('"');
+    let value = verify(map(rest, str::trim), move |value: &str| quoted(value) || !value.contains('"'));
+    let (input, (key, _, _, value)) = (key, space0, char('='), value).parse(input)?;
+    Ok((input, (key, if quoted(value) { &value[1..value.len() - 1] } else { value })))
 }
 
 #[cfg(test)]

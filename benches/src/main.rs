@@ -1,1 +1,67 @@
-fn main() {}
+//! Measures vimage beside qemu-img on a disk, in pairs, and prints a table.
+//!
+//! `cargo run --release -p vimage-benches -- DISK.raw [--runs N] [--folder FOLDER]`
+
+mod jobs;
+mod measure;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: vimage-benches DISK.raw [--runs N] [--folder FOLDER] [--vimage PROGRAM]
+
+Runs every job N times (5 unless given) with vimage and with qemu-img, in turn, and prints a table of medians and ratios.
+Outputs go into FOLDER (the disk's own unless given), which needs room for a few times the disk's data. Needs qemu-img and
+/usr/bin/time (Debian: qemu-utils, time), and a release build of vimage.";
+
+struct Options {
+    disk: PathBuf,
+    runs: usize,
+    folder: PathBuf,
+    vimage: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let Some(options) = options(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match run(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vimage-benches: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), String> {
+    print!("{}", report::head(options)?);
+    let folder = options.folder.join("vimage-bench-outputs");
+    std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let measured = jobs::all(&options.vimage, &options.disk, &folder)
+        .iter()
+        .try_for_each(|job| measure::pairs(job, options.runs).map(|pairs| print!("{}", report::row(job, &pairs))));
+    // Whatever came of the jobs, gigabytes of outputs are not left behind.
+    let removed = std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()));
+    measured.and(removed)
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
+    let disk = PathBuf::from(args.next().filter(|disk| !disk.starts_with('-'))?);
+    let folder = disk.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
+    // Beside this program, where cargo puts both.
+    let vimage = std::env::current_exe().ok()?.with_file_name("vimage");
+    let mut options = Options { disk, runs: 5, folder, vimage };
+    while let Some(arg) = args.next() {
+        let value = args.next()?;
+        match arg.as_str() {
+            "--runs" => options.runs = value.parse().ok().filter(|&runs| runs > 0)?,
+            "--folder" => options.folder = value.into(),
+            "--vimage" => options.vimage = value.into(),
+            _ => return None,
+        }
+    }
+    Some(options)
+}

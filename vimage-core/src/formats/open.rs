@@ -125,7 +125,15 @@ struct MainFile {
 impl MainFile {
     fn open(path: &Path) -> Result<Self> {
         let neighbors = Neighbors::of(path);
-        let first = Arc::new(FileReader::open(path)?);
+        let first =
+            Arc::new(FileReader::open(path).map_err(
+                |error| match path.file_name().and_then(|name| name.to_str()) {
+                    Some(name) if neighbors.exists(&piece_name(name, 1)) => {
+                        error.with_hint(format!("it is there in pieces: name the first, {}", piece_name(name, 1)))
+                    }
+                    _ => error,
+                },
+            )?);
         let (id, allocated) = (first.id(), first.allocated());
         neighbors.note(id);
         let Some(stem) = stem_of_first(path).filter(|stem| neighbors.exists(&piece_name(stem, 2))) else {

@@ -5,7 +5,7 @@ use super::{Format, Source};
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
-use crate::io::pieces::{MOST_PIECES, piece_name};
+use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
 use crate::io::{FileSequence, Outputs, split_evenly};
 use crate::layers::Flat;
 use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
@@ -55,7 +55,8 @@ impl Format for Raw {
 
 /// The pieces that hold `capacity` bytes, none longer than `split`: whole sectors, so that each can be used as a device.
 fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<Vec<(PathBuf, u64)>> {
-    let name = path.file_name().and_then(|name| name.to_str());
+    // The whole may be called after its first piece.
+    let name = stem_of_first(path).or(path.file_name().and_then(|name| name.to_str()));
     let name = name.ok_or_else(|| Error::usage("is not a file name that pieces can be named after").at_path(path))?;
     let piece = |number: u64| path.with_file_name(piece_name(name, number));
     let sizes = split_evenly(capacity, split / 512 * 512, MOST_PIECES)?;

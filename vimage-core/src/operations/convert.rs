@@ -2,7 +2,7 @@
 
 use crate::codec::Level;
 use crate::digest::ContentDigest;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::formats::{CreateOptions, by_name};
 use crate::image::Image;
 use crate::io::Outputs;
@@ -76,6 +76,10 @@ pub fn convert(
     let content = pipeline::run(image, &mut targets, false, observer)?;
     for target in targets {
         target.writer.finish(content.as_ref())?;
+    }
+    // Flushing may have taken long.
+    if observer.cancelled() {
+        return Err(Error::cancelled());
     }
     Ok(Converted { files: outputs.publish()?, content })
 }

@@ -152,3 +152,16 @@ fn a_map_costs_what_is_stored_and_not_what_the_disk_is() {
         assert!(extents <= 8 * runs + 8, "{}: {extents} extents for {runs} runs", layout.name);
     }
 }
+
+#[test]
+fn a_disk_without_bytes_is_raw_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Source(Disk { name: "none", size: 0, runs: Vec::new() });
+    for layout in layouts() {
+        let written = convert(&disk, folder.path().join(layout.file), &layout.options, &());
+        match layout.options.format.as_str() {
+            "raw" => assert_eq!(written.unwrap().files[0].size, 0),
+            _ => assert_eq!(written.unwrap_err().kind(), ErrorKind::Usage),
+        }
+    }
+}

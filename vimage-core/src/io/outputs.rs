@@ -79,8 +79,10 @@ impl Outputs {
         self.check(path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
+        // Long names leave no room for more in theirs.
+        let shown: String = name.to_string_lossy().chars().take(40).collect();
         let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{}.", name.to_string_lossy()))
+            .prefix(&format!(".{shown}."))
             .suffix(TEMPORARY_SUFFIX)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)

@@ -31,6 +31,9 @@ const TABLE_SPAN: u64 = GRAIN * ENTRIES;
 pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
     let capacity = capacity.checked_next_multiple_of(512).filter(|&capacity| i64::try_from(capacity).is_ok());
     let capacity = capacity.ok_or_else(|| Error::usage("no VMDK holds 2^63 bytes"))?;
+    if capacity == 0 {
+        return Err(Error::usage("the disk has no bytes, and a VMDK has at least one sector").at_path(path));
+    }
     let names = Names::of(path)?;
     let writer: Box<dyn ImageWriter> = match options.subformat {
         Subformat::MonolithicSparse => Box::new(monolithic::Monolithic::create(names, capacity, options, outputs)?),

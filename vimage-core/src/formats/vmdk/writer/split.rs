@@ -78,11 +78,8 @@ impl ImageWriter for SplitSparse {
     }
 
     fn finish(mut self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
-        // The last file has no byte past it: its first one is asked for, which is there unless the disk is empty.
-        let last = self.capacity - self.sizes.last().copied().unwrap_or(0);
-        if self.capacity > 0 {
-            self.advance(last)?;
-        }
+        // The files that no data reached are made too, up to the one that holds the last byte.
+        self.advance(self.capacity - 1)?;
         self.current.0.finish("")?;
         let line = |(index, &size): (usize, &u64)| text::extent(ExtentKind::Sparse, size, name(&self.names, index));
         let lines = self.sizes.iter().enumerate().map(line).collect();

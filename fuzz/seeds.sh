@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 laid=$(mktemp -d)
 trap 'rm -rf "$laid"' EXIT
-cargo run --quiet --release --manifest-path ../Cargo.toml -p vimage-fixtures -- vmdk "$laid"
+cargo run --quiet --release --manifest-path ../Cargo.toml -p vimage-fixtures -- vmdk "$laid" >/dev/null
 mkdir -p corpus/open corpus/descriptor
 find "$laid" -name '*.vmdk' -size -600k | while read -r file; do
     name=$(echo "${file#"$laid"/}" | tr / -)

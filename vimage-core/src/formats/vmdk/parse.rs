@@ -12,7 +12,7 @@ use nom::{IResult, Parser};
 
 /// Reads all lines of `text`.
 pub(super) fn descriptor(text: &str) -> Result<Descriptor> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.trim_start_matches('\u{feff}');
     let lines = text.lines().zip(1..).map(|(text, number)| {
         line(text).ok_or_else(|| {
             Error::corrupt(format!(

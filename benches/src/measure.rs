@@ -34,6 +34,8 @@ fn measure(run: &Run) -> Result<Figures, String> {
         std::fs::remove_dir_all(&run.folder).map_err(|error| format!("{}: {error}", run.folder.display()))?;
     }
     std::fs::create_dir(&run.folder).map_err(|error| format!("{}: {error}", run.folder.display()))?;
+    // What the run before left to be written to the disk would be written during this one.
+    Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
     let notes = run.folder.join("time");
     let begun = Instant::now();
     let status = Command::new("/usr/bin/time")

@@ -72,8 +72,13 @@ impl<'a> Extents<'a> {
         Extents { image, next: bounds.start, bounds, held: None }
     }
 
-    /// The next extent as the image gives it, clipped.
-    fn step(&mut self) -> Result<Extent> {
+    /// The next extent as the image gives it, clipped and not merged with its neighbours: what an image of endless small
+    /// extents costs is then spread over the calls. None at the end.
+    pub(crate) fn step(&mut self) -> Option<Result<Extent>> {
+        (self.next < self.bounds.end).then(|| self.follow())
+    }
+
+    fn follow(&mut self) -> Result<Extent> {
         let extent = self.image.extent_at(self.next)?;
         // An image that does not move on would be walked for ever.
         if extent.range.start > self.next || extent.range.end <= self.next {
@@ -90,8 +95,8 @@ impl Iterator for Extents<'_> {
     type Item = Result<Extent>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.next < self.bounds.end {
-            let extent = match self.step() {
+        while let Some(extent) = self.step() {
+            let extent = match extent {
                 Ok(extent) => extent,
                 Err(error) => {
                     self.next = self.bounds.end;

@@ -24,7 +24,7 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
     let found = Cell::new(None);
     observer.begin(size);
     in_order(
-        Plan::new([one, two], size, SLAB).take_while(|_| found.get().is_none()),
+        Plan::new([one, two], size, SLAB, observer).take_while(|_| found.get().is_none()),
         |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
         |slab, buffers| {
             if observer.cancelled() {

@@ -69,7 +69,7 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     let mut at = 0;
     observer.begin(image.size());
     in_order(
-        Plan::new([image], image.size(), SLAB),
+        Plan::new([image], image.size(), SLAB, observer),
         |slab, data: &mut Vec<u8>| {
             data.resize(slab.len, 0);
             read_data(image, slab.offset, &slab.data[0], data)

@@ -40,7 +40,7 @@ pub fn run(
     let mut fold = Fold::default();
     observer.begin(image.size());
     in_order(
-        Plan::new([image], image.size(), slab),
+        Plan::new([image], image.size(), slab, observer),
         |slab, prepared: &mut Prepared| prepared.fill(slab, image, &units, identified),
         |slab, prepared| {
             if observer.cancelled() {

@@ -1,6 +1,7 @@
 //! What is to be read: the parts of a disk not known to be zero, cut into slabs.
 
-use crate::error::Result;
+use super::Observer;
+use crate::error::{Error, Result};
 use crate::extent::{Extents, clip};
 use crate::image::Image;
 use std::ops::Range;
@@ -28,25 +29,27 @@ impl<const N: usize> Slab<N> {
 /// The slabs of `N` images of a disk that hold data, in order. Takes time in proportion to the extents, not to the disk.
 pub struct Plan<'a, const N: usize = 1> {
     images: [DataRanges<'a>; N],
+    observer: &'a dyn Observer,
     slab: u64,
     size: u64,
     at: u64,
 }
 
 impl<'a, const N: usize> Plan<'a, N> {
-    /// Slabs of `slab` bytes (a power of two) of the first `size` bytes, wherever one of `images` holds data.
-    pub fn new(images: [&'a dyn Image; N], size: u64, slab: usize) -> Self {
+    /// Slabs of `slab` bytes (a power of two) of the first `size` bytes, wherever one of `images` holds data. A walk over
+    /// many extents without data asks `observer` whether to go on.
+    pub fn new(images: [&'a dyn Image; N], size: u64, slab: usize, observer: &'a dyn Observer) -> Self {
         let ranges = |image: &'a dyn Image| DataRanges {
             extents: Extents::within(image, 0..size.min(image.size())),
             held: 0..0,
         };
-        Plan { images: images.map(ranges), slab: slab as u64, size, at: 0 }
+        Plan { images: images.map(ranges), observer, slab: slab as u64, size, at: 0 }
     }
 
     fn slab(&mut self) -> Result<Option<Slab<N>>> {
         let mut first = None;
         for ranges in &mut self.images {
-            let start = ranges.from(self.at)?.map(|range| range.start.max(self.at));
+            let start = ranges.from(self.at, self.observer)?.map(|range| range.start.max(self.at));
             first = first.into_iter().chain(start).min();
         }
         let Some(first) = first else { return Ok(None) };
@@ -55,7 +58,7 @@ impl<'a, const N: usize> Plan<'a, N> {
         let mut slab = Slab { offset, len: (end - offset) as usize, data: std::array::from_fn(|_| Vec::new()) };
         for (ranges, data) in self.images.iter_mut().zip(&mut slab.data) {
             let mut at = offset;
-            while let Some(range) = ranges.from(at)?.filter(|range| range.start < end) {
+            while let Some(range) = ranges.from(at, self.observer)?.filter(|range| range.start < end) {
                 let part = clip(&range, &(at..end));
                 data.push((part.start - offset) as usize..(part.end - offset) as usize);
                 if part.end == end {
@@ -85,9 +88,15 @@ struct DataRanges<'a> {
 
 impl DataRanges<'_> {
     /// The first range that ends after `at`, which never goes back.
-    fn from(&mut self, at: u64) -> Result<Option<Range<u64>>> {
-        while self.held.end <= at {
-            match self.extents.next().transpose()? {
+    fn from(&mut self, at: u64, observer: &dyn Observer) -> Result<Option<Range<u64>>> {
+        for step in 1_u32.. {
+            if self.held.end > at {
+                break;
+            }
+            if step.is_multiple_of(STEPS_BETWEEN_QUESTIONS) && observer.cancelled() {
+                return Err(Error::cancelled());
+            }
+            match self.extents.step().transpose()? {
                 Some(extent) if extent.content.is_data() => self.held = extent.range,
                 Some(_) => {}
                 None => return Ok(None),
@@ -96,6 +105,9 @@ impl DataRanges<'_> {
         Ok(Some(self.held.clone()))
     }
 }
+
+/// Extents passed between two questions to the observer: some milliseconds.
+const STEPS_BETWEEN_QUESTIONS: u32 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -115,7 +127,7 @@ mod tests {
     }
 
     fn offsets<const N: usize>(images: [&dyn Image; N], size: u64) -> Vec<(u64, usize)> {
-        Plan::new(images, size, 16).map(|slab| slab.map(|slab| (slab.offset, slab.len)).unwrap()).collect()
+        Plan::new(images, size, 16, &()).map(|slab| slab.map(|slab| (slab.offset, slab.len)).unwrap()).collect()
     }
 
     #[test]
@@ -128,7 +140,7 @@ mod tests {
     #[test]
     fn what_to_read_is_told_once() {
         let disk = disk(&[3, 2, 4, 30, 1, 1]);
-        let data: Vec<_> = Plan::new([&disk], 41, 16).map(|slab| slab.unwrap().data).collect();
+        let data: Vec<_> = Plan::new([&disk], 41, 16, &()).map(|slab| slab.unwrap().data).collect();
         assert_eq!(data, [[vec![3..5, 9..16]], [vec![0..16]], [vec![0..7, 8..9]]]);
     }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::extent::{Content, Extent};
 use crate::image::Image;
 use crate::io::ReadAt;
+use crate::zero::is_zero;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -219,6 +220,10 @@ impl Image for GrainedExtent {
             Grain::At(_) => Content::Packed,
         };
         let start = first as u64 * span;
+        // An entry of zero is a grain that is nowhere, in every kind.
+        if is_zero(&table) {
+            return Ok(Extent::new(offset..(start + span).min(self.size), Content::Hole));
+        }
         let entry = ((offset - start) / self.grain) as usize;
         let found = content(self.entry(&table, entry)?);
         let mut end = entry + 1;

@@ -89,7 +89,7 @@ struct DataRanges<'a> {
 impl DataRanges<'_> {
     /// The first range that ends after `at`, which never goes back.
     fn from(&mut self, at: u64, observer: &dyn Observer) -> Result<Option<Range<u64>>> {
-        for step in 1_u32.. {
+        for step in 1_u64.. {
             if self.held.end > at {
                 break;
             }
@@ -107,7 +107,7 @@ impl DataRanges<'_> {
 }
 
 /// Extents passed between two questions to the observer: some milliseconds.
-const STEPS_BETWEEN_QUESTIONS: u32 = 1024;
+const STEPS_BETWEEN_QUESTIONS: u64 = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,165 @@
+//! Images that other people's products made, read to the bytes that other people's readers give.
+//!
+//! `VIMAGE_SAMPLES` names a folder of them: compressed with zstd, and listed in `INDEX.tsv` with a heading and, for each,
+//! file, format, size, SHA-256 of the guest's bytes and what to expect, among other things. Without it this is left out.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "peers/left_out.rs"]
+mod left_out;
+#[path = "peers/sum.rs"]
+mod sum;
+
+use left_out::{left_out, say};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use sum::{PIECE, Sum, Summer};
+use vimage_core::{Extents, Image, OpenOptions, open};
+
+/// Names the folder of samples.
+const SAMPLES: &str = "VIMAGE_SAMPLES";
+
+/// Formats that are read.
+const FORMATS: [&str; 2] = ["raw", "vmdk"];
+
+/// A file that is not an image is found out before anything long is done with it.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(1);
+
+/// One line of the index.
+#[derive(Debug)]
+struct Sample {
+    /// Relative to the folder of samples, with the ending `.zst`.
+    file: PathBuf,
+    format: String,
+    /// What its guest sees; nothing if there is nothing to read.
+    guest: Option<Sum>,
+}
+
+impl Sample {
+    fn parse(line: &str) -> Result<Self, String> {
+        let columns: Vec<_> = line.split('\t').collect();
+        let [file, format, _, size, sha256, _, _, _, _, expect, ..] = columns[..] else {
+            return Err(format!("not ten columns: {line}"));
+        };
+        let guest = match expect {
+            "ok" => {
+                let size = size.parse().map_err(|_| format!("{file}: not a size: {size}"))?;
+                Some(Sum { size, sha256: sha256.into() })
+            }
+            "error/limited" => None,
+            _ => return Err(format!("{file}: expects \"{expect}\"")),
+        };
+        Ok(Sample { file: file.into(), format: format.into(), guest })
+    }
+
+    /// Checks what vimage makes of it, unpacked in `folder`.
+    fn check(&self, folder: &Path) -> Result<(), String> {
+        let path = folder.join(self.file.file_stem().unwrap());
+        if !path.is_file() {
+            return Err("is not there".into());
+        }
+        let start = Instant::now();
+        match (open(path, &OpenOptions::default()), &self.guest) {
+            (Err(_), None) if start.elapsed() < LONGEST_REFUSAL => Ok(()),
+            (Err(error), None) => Err(format!("refused after {:?}: {error}", start.elapsed())),
+            (Err(error), Some(_)) => Err(format!("{error}")),
+            (Ok(_), None) => Err("opened, but is not sound".into()),
+            (Ok(image), Some(_)) if image.info().format != self.format => Err(format!("is {}", image.info().format)),
+            (Ok(image), Some(guest)) => {
+                let found = sum_of(&image)?;
+                if found == *guest { Ok(()) } else { Err(format!("{found:?}, not {guest:?}")) }
+            }
+        }
+    }
+}
+
+/// The sum of all bytes, read where the map calls them empty too: that is checked on the way.
+fn sum_of(image: &dyn Image) -> Result<Sum, String> {
+    const ZEROS: [u8; PIECE] = [0; PIECE];
+    let mut summer = Summer::default();
+    let mut piece = vec![0; PIECE];
+    for extent in Extents::of(image) {
+        let extent = extent.map_err(|error| error.to_string())?;
+        for offset in extent.range.clone().step_by(PIECE) {
+            let len = usize::try_from(extent.range.end - offset).map_or(PIECE, |left| left.min(PIECE));
+            let piece = &mut piece[..len];
+            image.read_exact_at(piece, offset).map_err(|error| error.to_string())?;
+            if !extent.content.is_data() && *piece != ZEROS[..len] {
+                return Err(format!("the map calls {extent:?} empty"));
+            }
+            summer.add(piece);
+        }
+    }
+    Ok(summer.finish())
+}
+
+/// The samples that can be read by themselves, by their folder, and how many lie inside packages.
+fn index(samples: &Path) -> (BTreeMap<PathBuf, Vec<Sample>>, usize) {
+    let text = fs::read_to_string(samples.join("INDEX.tsv")).unwrap();
+    let (mut folders, mut in_packages) = (BTreeMap::<_, Vec<_>>::new(), 0);
+    for line in text.lines().skip(1) {
+        let mut columns = line.split('\t');
+        let (Some(file), Some(format)) = (columns.next(), columns.next()) else { panic!("not an entry: {line}") };
+        if !FORMATS.contains(&format) {
+            continue;
+        }
+        if file.contains('#') {
+            in_packages += 1;
+            continue;
+        }
+        let folder = Path::new(file).parent().unwrap();
+        folders.entry(folder.to_owned()).or_default().push(Sample::parse(line).unwrap());
+    }
+    (folders, in_packages)
+}
+
+/// Unpacks all files of the folder `from` into `to`.
+fn unpack(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let packed = entry.unwrap().path();
+        if packed.extension().is_some_and(|extension| extension == "zst") {
+            let mut zstd = Command::new("zstd");
+            zstd.args(["-d", "-q", "--sparse", "-o"]).arg(to.join(packed.file_stem().unwrap())).arg(&packed);
+            assert!(zstd.status().unwrap().success(), "{}", packed.display());
+        }
+    }
+}
+
+#[test]
+fn samples_are_read_or_refused() {
+    let Some(samples) = std::env::var_os(SAMPLES).filter(|folder| !folder.is_empty()).map(PathBuf::from) else {
+        left_out("samples", &format!("{SAMPLES} names no folder"));
+        return;
+    };
+    if Command::new("zstd").args(["--version", "-q"]).output().is_err() {
+        left_out("samples", "zstd is not installed");
+        return;
+    }
+    let (folders, in_packages) = index(&samples);
+    // Such as tdAppliance1-t2.ova#tdAppliance1-t2-disk1.vmdk: vimage opens no packages yet.
+    if in_packages > 0 {
+        say("samples", &format!("left out: {in_packages} disks inside packages, which are not opened yet"));
+    }
+
+    let check = |(folder, list): (&PathBuf, &Vec<Sample>)| {
+        let unpacked = tempfile::tempdir().unwrap();
+        unpack(&samples.join(folder), unpacked.path());
+        let fault = |sample: &Sample| {
+            sample.check(unpacked.path()).err().map(|fault| format!("{}: {fault}", sample.file.display()))
+        };
+        list.par_iter().filter_map(fault).collect::<Vec<_>>()
+    };
+    let faults: Vec<_> = folders.par_iter().flat_map_iter(check).collect();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+
+    // A list that lost its lines would pass all the same.
+    let all: Vec<_> = folders.values().flatten().collect();
+    for format in FORMATS {
+        assert!(all.iter().any(|sample| sample.format == format && sample.guest.is_some()), "no {format} was read");
+    }
+    assert!(all.iter().any(|sample| sample.guest.is_none()), "none was refused");
+}

@@ -3,15 +3,24 @@
 use crate::size::Size;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use vimage_core::Algorithm;
+use std::str::FromStr;
 use vimage_core::formats::Settings;
+use vimage_core::{Algorithm, Error};
+
+/// Reads a value, with the hint where there is one: it names the values that there are.
+fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: Error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
+}
 
 /// Convert, inspect, compare and split virtual-machine disk images.
 ///
 /// Reads raw and VMDK images of every kind and writes them, on all cores, with no other tool installed. Existing files are
 /// never replaced without --force, and an output appears under its name only when it is whole.
 #[derive(Parser)]
-#[command(version, propagate_version = true, max_term_width = 100, after_help = EXIT_STATUS)]
+#[command(name = "vimage", version, propagate_version = true, max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -61,12 +70,12 @@ pub(crate) struct ConvertArgs {
     ///
     /// For vmdk: subformat (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, streamOptimized),
     /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647).
-    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…")]
+    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…", value_parser = parse::<Settings>)]
     pub(crate) settings: Vec<Settings>,
     /// Compress: for vmdk, the streamOptimized kind
     #[arg(short, long)]
     pub(crate) compress: bool,
-    /// How hard to compress, from 0 (not at all) to 12 (slowest) [default: 5]
+    /// How hard to compress, from 0 (not at all) to 12 (slowest); means -c too [default: 5]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<u32>,
     /// Split into files that fit a size: 2G, 650M, 4294967295, …
@@ -162,7 +171,7 @@ pub(crate) struct DigestArgs {
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// How: content or sha256
-    #[arg(short, long, default_value = "content")]
+    #[arg(short, long, default_value = "content", value_parser = parse::<Algorithm>)]
     pub(crate) algorithm: Algorithm,
     /// Show progress even where standard error is no terminal
     #[arg(short, long)]

@@ -12,12 +12,23 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(output::report_usage(&error)),
+    };
     raise_file_limit();
+    start_threads();
     interrupt::install();
     match commands::run(&cli) {
         Ok(answer) => ExitCode::from(answer.status()),
         Err(error) => ExitCode::from(output::report(&error, cli.command.json())),
+    }
+}
+
+/// Starts the threads of the pipeline. Where the system grants none, this one does all the work.
+fn start_threads() {
+    if rayon::ThreadPoolBuilder::new().build_global().is_err() {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     }
 }
 

@@ -2,8 +2,10 @@
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::io::{self, Write};
+use std::path::Path;
 use vimage_core::{Error, ErrorKind};
 
 /// The version of every JSON document that is printed; it grows when a field changes its meaning or goes.
@@ -57,23 +59,42 @@ pub(crate) fn report(error: &Error, as_json: bool) -> u8 {
         let _ = writeln!(stderr, "{DIM}hint:{DIM:#} {hint}");
     }
     if as_json {
-        #[derive(Serialize)]
-        struct Fault<'a> {
-            kind: &'static str,
-            message: &'a str,
-            path: Option<&'a std::path::Path>,
-            offset: Option<u64>,
-            hint: Option<&'a str>,
-        }
-        #[derive(Serialize)]
-        struct Document<'a> {
-            error: Fault<'a>,
-        }
-        let (path, offset, hint) = (error.path(), error.offset(), error.hint());
-        let fault = Fault { kind: kind(error.kind()), message: &text, path, offset, hint };
-        let _ = json("error", &Document { error: fault });
+        fault(error, &text);
     }
     if error.kind() == ErrorKind::Cancelled { INTERRUPTED } else { 2 }
+}
+
+/// Prints the document of `error`, of which `text` is all that there is to say.
+fn fault(error: &Error, text: &str) {
+    #[derive(Serialize)]
+    struct Fault<'a> {
+        kind: &'static str,
+        message: &'a str,
+        path: Option<Cow<'a, str>>,
+        offset: Option<u64>,
+        hint: Option<&'a str>,
+    }
+    #[derive(Serialize)]
+    struct Document<'a> {
+        error: Fault<'a>,
+    }
+    let (path, offset, hint) = (error.path().map(Path::to_string_lossy), error.offset(), error.hint());
+    let fault = Fault { kind: kind(error.kind()), message: text, path, offset, hint };
+    let _ = json("error", &Document { error: fault });
+}
+
+/// Tells of a command line that cannot be understood, or prints the help that it asks for; returns the exit status.
+pub(crate) fn report_usage(error: &clap::Error) -> u8 {
+    let _ = error.print();
+    if !error.use_stderr() {
+        return 0;
+    }
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        fault(&Error::usage(message), message);
+    }
+    2
 }
 
 fn kind(kind: ErrorKind) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use vimage_core::Observer;
@@ -47,7 +47,7 @@ impl Progress {
     }
 
     fn new_bar(&self, total: u64) -> ProgressBar {
-        let template = "{prefix} {bar:32} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
+        let template = "{prefix} {wide_bar} {percent:>3} %  {bytes_per_sec}  {eta} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(8));
         bar.with_style(style.progress_chars("━╸ ")).with_prefix(self.verb).with_elapsed(self.begun.elapsed())
@@ -71,7 +71,8 @@ impl Observer for Progress {
             let lines = (u128::from(position) * u128::from(LINES) / u128::from(total.max(1))) as u64;
             if lines > state.lines {
                 state.lines = lines;
-                eprintln!("{}: {} %", self.verb, lines * 100 / LINES);
+                // Nobody may be listening.
+                let _ = writeln!(stderr(), "{}: {} %", self.verb, lines * 100 / LINES);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! cause beneath it where there is one. `Display` gives the place and the sentence and never repeats the cause: walk
 //! [`std::error::Error::source`] for that.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -129,10 +129,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names in an image may hold what a terminal would obey.
+        let mut printable = |text: &str| {
+            text.chars()
+                .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) })
+        };
         if let Some(path) = &self.0.path {
-            write!(f, "{}: ", path.display())?;
+            printable(&path.to_string_lossy())?;
+            printable(": ")?;
         }
-        f.write_str(&self.0.message)?;
+        printable(&self.0.message)?;
         match self.0.offset {
             Some(offset) => write!(f, " (at byte {offset})"),
             None => Ok(()),

@@ -3,7 +3,7 @@
 //! `VIMAGE_SAMPLES` names a folder of them: compressed with zstd, and listed in `INDEX.tsv` with a heading and, for each,
 //! file, format, size, SHA-256 of the guest's bytes and what to expect, among other things. Without it this is left out.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "peers/left_out.rs"]
 mod left_out;
@@ -79,7 +79,7 @@ impl Sample {
 
 /// The sum of all bytes, read where the map calls them empty too: that is checked on the way.
 fn sum_of(image: &dyn Image) -> Result<Sum, String> {
-    const ZEROS: [u8; PIECE] = [0; PIECE];
+    static ZEROS: [u8; PIECE] = [0; PIECE];
     let mut summer = Summer::default();
     let mut piece = vec![0; PIECE];
     for extent in Extents::of(image) {

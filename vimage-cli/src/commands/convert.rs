@@ -6,6 +6,7 @@ use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vimage_core::codec::Level;
@@ -64,6 +65,9 @@ fn target(args: &ConvertArgs) -> Result<(PathBuf, &'static dyn Format)> {
     };
     let path = match &args.target {
         None => beside(),
+        Some(target) if target.as_os_str().as_encoded_bytes().ends_with(b"/") && !target.is_dir() => {
+            return Err(Error::usage(format!("there is no folder {}", target.display())).with_hint("make it first"));
+        }
         Some(target) if target.is_dir() => target.join(beside().file_name().unwrap_or_default()),
         Some(target) => target.clone(),
     };
@@ -104,7 +108,7 @@ struct Report<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct File<'a> {
-    filename: &'a Path,
+    filename: Cow<'a, str>,
     size: u64,
     actual_size: u64,
 }
@@ -112,7 +116,7 @@ struct File<'a> {
 impl<'a> Report<'a> {
     fn new(made: &'a Converted, format: &'static str, virtual_size: u64, begun: Instant) -> Self {
         let file = |file: &'a vimage_core::io::outputs::Published| File {
-            filename: &file.path,
+            filename: file.path.to_string_lossy(),
             size: file.size,
             actual_size: file.allocated,
         };

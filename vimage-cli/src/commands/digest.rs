@@ -5,7 +5,7 @@ use crate::args::DigestArgs;
 use crate::output;
 use crate::progress::Progress;
 use serde::Serialize;
-use std::path::Path;
+use std::borrow::Cow;
 use vimage_core::{Result, digest, open};
 
 pub(super) fn run(args: &DigestArgs) -> Result<Answer> {
@@ -17,7 +17,7 @@ pub(super) fn run(args: &DigestArgs) -> Result<Answer> {
             // As sha256sum prints it.
             output::line(&format!("{digest}  {}", path.display()))?;
         }
-        digests.push(Entry { filename: path, digest: digest.to_string() });
+        digests.push(Entry { filename: path.to_string_lossy(), digest: digest.to_string() });
     }
     if args.json {
         output::json("digest", &Report { algorithm: args.algorithm.name(), images: digests })?;
@@ -33,6 +33,6 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct Entry<'a> {
-    filename: &'a Path,
+    filename: Cow<'a, str>,
     digest: String,
 }

@@ -5,6 +5,7 @@ use crate::args::InfoArgs;
 use crate::output;
 use crate::size::Size;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use vimage_core::image::Part;
@@ -23,11 +24,14 @@ pub(super) fn run(args: &InfoArgs) -> Result<Answer> {
 fn text(path: &Path, info: &ImageInfo, allocated: u64) -> String {
     let size = |bytes| format!("{} ({bytes} bytes)", Size(bytes));
     let mut rows = vec![("image", path.display().to_string())];
-    let format =
-        info.subformat.as_ref().map_or(info.format.to_owned(), |subformat| format!("{} {subformat}", info.format));
+    let format = info
+        .subformat
+        .as_ref()
+        .map_or(info.format.to_owned(), |kind| format!("{} {}", info.format, kind.escape_debug()));
     rows.push(("format", format));
     rows.push(("virtual size", size(info.virtual_size)));
-    rows.push(("size on disk", size(allocated)));
+    let own = if info.parts.is_empty() { "" } else { ", this file alone" };
+    rows.push(("size on disk", size(allocated) + own));
     if let Some(unit) = info.unit {
         rows.push(("unit", format!("{}{}", Size(unit), if info.compressed { ", compressed" } else { "" })));
     }
@@ -53,7 +57,7 @@ fn part_text(part: &Part) -> String {
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Report<'a> {
-    filename: &'a Path,
+    filename: Cow<'a, str>,
     format: &'static str,
     subformat: Option<&'a str>,
     virtual_size: u64,
@@ -79,7 +83,7 @@ impl<'a> Report<'a> {
         let extent =
             |part: &'a Part| Extent { filename: part.file.as_deref(), kind: &part.kind, virtual_size: part.size };
         Report {
-            filename: path,
+            filename: path.to_string_lossy(),
             format: info.format,
             subformat: info.subformat.as_deref(),
             virtual_size: info.virtual_size,

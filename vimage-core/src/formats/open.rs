@@ -136,7 +136,9 @@ impl MainFile {
             )?);
         let (id, allocated) = (first.id(), first.allocated());
         neighbors.note(id);
-        let Some(stem) = stem_of_first(path).filter(|stem| neighbors.exists(&piece_name(stem, 2))) else {
+        let Some(stem) =
+            stem_of_first(path).filter(|stem| [2, 3].iter().any(|&number| neighbors.exists(&piece_name(stem, number))))
+        else {
             if let Some(stem) = stem_of_later(path).filter(|stem| neighbors.exists(&piece_name(stem, 1))) {
                 let first = piece_name(stem, 1);
                 return Err(Error::unsupported("is one piece of several")

@@ -62,8 +62,12 @@ fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<V
     let sizes = split_evenly(capacity, split / 512 * 512, MOST_PIECES)?;
     // Pieces left over from a longer disk would be read as part of this one.
     let mut surplus = sizes.len() as u64 + 1;
-    while piece(surplus).symlink_metadata().is_ok() {
-        outputs.supersede(&piece(surplus))?;
+    let there = |number| piece(number).symlink_metadata().is_ok();
+    // A gap of one is no end: reading would take it for a piece that is missing.
+    while there(surplus) || there(surplus + 1) {
+        if there(surplus) {
+            outputs.supersede(&piece(surplus))?;
+        }
         surplus += 1;
     }
     Ok((1..).map(piece).zip(sizes).collect())

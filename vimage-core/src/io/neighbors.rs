@@ -5,7 +5,7 @@
 //! file name in the image's own folder, a regular file and no symbolic link, or it is refused.
 
 use super::file::{FileId, FileReader};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -119,10 +119,8 @@ fn open_in(folder: &Path, name: &str) -> Result<File> {
             Err(Error::refused("the image refers to a symbolic link")
                 .with_hint("links are not followed for a file that an image names; put the file itself there"))
         }
-        Err(rustix::io::Errno::NOENT) => {
-            Err(Error::io("the image refers to a file that is missing", io::ErrorKind::NotFound.into())
-                .with_hint("copy all files of the image into one folder"))
-        }
+        Err(rustix::io::Errno::NOENT) => Err(Error::new(ErrorKind::Io, "the image refers to a file that is missing")
+            .with_hint("copy all files of the image into one folder")),
         Err(cause) => Err(cannot(cause)),
     }
 }
@@ -130,7 +128,6 @@ fn open_in(folder: &Path, name: &str) -> Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn only_plain_names_are_opened() {

@@ -87,7 +87,7 @@ impl Outputs {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(|cause| {
-                Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
+                Error::io(format!("cannot write in the folder {}", folder.display()), system_cause(cause)).at_path(path)
             })?;
         let (file, temporary) = temporary.into_parts();
         self.state().made.push(Made { temporary, path: path.to_owned() });
@@ -154,6 +154,12 @@ impl State {
     }
 }
 
+/// The system's own error, without the temporary name that is put around it.
+fn system_cause(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source()).and_then(|cause| cause.downcast_ref::<io::Error>());
+    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+}
+
 fn publish_one(made: Made, replace: bool) -> Result<Published> {
     let Made { temporary, path } = made;
     let cannot = |cause: io::Error| match cause.kind() {
@@ -191,12 +197,9 @@ impl OutputFile {
         self.unflushed += bytes.len() as u64;
         if self.unflushed >= FLUSH_EVERY {
             self.unflushed = 0;
-            let flusher = match self.flusher.take() {
-                Some(flusher) => flusher,
-                None => Flusher::start(Arc::clone(&self.file)).map_err(|cause| self.cannot_write(cause, offset))?,
-            };
-            flusher.wake();
-            self.flusher = Some(flusher);
+            // Without a thread to be had, all is flushed at the end.
+            self.flusher = self.flusher.take().or_else(|| Flusher::start(Arc::clone(&self.file)).ok());
+            self.flusher.iter().for_each(Flusher::wake);
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! The disks that readers are asked about, with the sums of their bytes.
 
-use super::guest;
 use super::peers::sum::{PIECE, Sum, Summer};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -14,9 +13,14 @@ pub(crate) struct Known {
 
 /// The disks that are read whole: all but the largest.
 pub(crate) static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
-    let known = |disk: Disk| Known { sum: sum_of(&disk, 0..guest::capacity(&disk)), disk };
+    let known = |disk: Disk| Known { sum: sum_of(&disk, 0..capacity(&disk)), disk };
     disks().into_iter().filter(|disk| disk.size < 1 << 40).map(known).collect()
 });
+
+/// The size that a VMDK of `disk` has: whole sectors.
+pub(crate) fn capacity(disk: &Disk) -> u64 {
+    disk.size.next_multiple_of(512)
+}
 
 /// The disk of that name.
 pub(crate) fn known(name: &str) -> &'static Known {

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use zerocopy::FromBytes;
 
-/// The most tables that one extent may have: 128 TiB of 64 KiB grains, and 16 MiB of memory.
+/// The most tables that the extents of a disk may have: 128 TiB of 64 KiB grains, and 16 MiB of memory.
 pub(super) const MOST_TABLES: u64 = 4 << 20;
 
 /// The largest grain, in sectors: 32 MiB, of which each reading thread may hold two.
@@ -129,15 +129,21 @@ impl GrainedExtent {
     }
 
     fn read(&self, buf: &mut [u8], at: u64, what: &str) -> Result<()> {
-        let size = self.file.size();
-        if at.checked_add(buf.len() as u64).is_none_or(|end| end > size) {
-            return Err(Error::corrupt(format!("{what} lies past the end of the file, which has {size} bytes"))
-                .at_path(&self.path)
-                .at_offset(at)
-                .with_hint("the file was cut off, or its tables are damaged"));
-        }
+        self.check_inside(at, buf.len() as u64, what)?;
         let read = self.file.read_exact_at(buf, at);
         read.map_err(|cause| Error::io(format!("cannot read {what}"), cause).at_path(&self.path).at_offset(at))
+    }
+
+    /// Checks that `what`, of `len` bytes, is in the file: before memory is had for it.
+    fn check_inside(&self, at: u64, len: u64, what: &str) -> Result<()> {
+        let size = self.file.size();
+        if at.checked_add(len).is_some_and(|end| end <= size) {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!("{what} lies past the end of the file, which has {size} bytes"))
+            .at_path(&self.path)
+            .at_offset(at)
+            .with_hint("the file was cut off, or its tables are damaged"))
     }
 
     /// Reads the bytes from `within` on of the packed grain that starts on the disk at `grain` and in the file at `at`.
@@ -193,6 +199,7 @@ impl GrainedExtent {
         let end = MARKER + size as usize;
         let read = packed.len();
         if end > read {
+            self.check_inside(at, end as u64, "a grain")?;
             packed.resize(end, 0);
             self.read(&mut packed[read..], at + read as u64, "a grain")?;
         }

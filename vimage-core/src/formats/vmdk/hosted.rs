@@ -134,7 +134,7 @@ impl Hosted {
             .at_path(path));
         }
         let span = self.grain * u64::from(self.entries);
-        let directory = self.read_directory(file.as_ref(), self.capacity.div_ceil(span));
+        let directory = self.read_directory(file.as_ref(), size.div_ceil(span));
         let directory = directory.map_err(|error| error.at_path(&path))?;
         let tables = HostedTables { directory, entries: self.entries as usize, zeroed_grains: self.zeroed_grains };
         Ok(GrainedExtent {

@@ -95,6 +95,11 @@ impl WriteOptions {
         }
         options.level = words.level.unwrap_or_default();
         let subformat = options.subformat;
+        if words.compress && words.split.is_some() {
+            return Err(
+                Error::usage("a compressed VMDK is one file and cannot be split").with_hint("leave out -c or --split")
+            );
+        }
         if (words.compress || words.level.is_some()) && subformat != Subformat::StreamOptimized {
             return Err(Error::usage(format!("a {subformat} VMDK is not compressed"))
                 .with_hint("-o subformat=streamOptimized is the compressed kind, and is one file"));

@@ -1,7 +1,7 @@
 //! A VMDK as an image: its descriptor found, its extents opened and laid end to end.
 
 use super::descriptor::{Access, Descriptor, ExtentKind, ExtentLine, LONGEST};
-use super::grains::Packing;
+use super::grains::{MOST_TABLES, Packing};
 use super::hosted::Hosted;
 use super::layout::{COWD_MAGIC, HOSTED_MAGIC, SECTOR, SESPARSE_MAGIC};
 use super::{cowd, sesparse};
@@ -60,7 +60,11 @@ impl Main {
                 .with_hint("name the text file that describes the disk: it ends in .vmdk and names this one"));
         }
         if !head.starts_with(&HOSTED_MAGIC) {
-            return Ok(Main::Text(Descriptor::parse(&read_text(file, 0, file.size())?)?));
+            let descriptor = Descriptor::parse(&read_text(file, 0, file.size())?)?;
+            if descriptor.extents().next().is_none() {
+                return Err(Error::corrupt("the descriptor names no extent"));
+            }
+            return Ok(Main::Text(descriptor));
         }
         let hosted = Hosted::read(file)?;
         let text = hosted.descriptor.map(|(offset, size)| read_text(file, offset, size)).transpose()?;
@@ -162,17 +166,16 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
             {
                 return Err(Error::refused(format!("is a mapping of a host's device ({device}), not a disk image")));
             }
-            let extents: Vec<_> = descriptor.extents().map(|line| open_extent(line, source)).collect::<Result<_>>()?;
-            if extents.is_empty() {
-                return Err(Error::corrupt("the descriptor names no extent"));
-            }
-            Ok(Box::new(Concat::new(extents)?))
+            let mut tables = 0;
+            let extents = descriptor.extents().map(|line| open_extent(line, source, &mut tables));
+            Ok(Box::new(Concat::new(extents.collect::<Result<_>>()?)?))
         }
     }
 }
 
-/// Opens what one line of a descriptor names.
-fn open_extent(line: &ExtentLine, source: &Source<'_>) -> Result<Box<dyn Image>> {
+/// Opens what one line of a descriptor names; `tables` counts the grain tables of all lines, which name any file as often
+/// as they like.
+fn open_extent(line: &ExtentLine, source: &Source<'_>, tables: &mut usize) -> Result<Box<dyn Image>> {
     let size = bytes_of(line)?;
     if line.kind == ExtentKind::Zero {
         return Ok(Box::new(Zeros(size)));
@@ -187,19 +190,24 @@ fn open_extent(line: &ExtentLine, source: &Source<'_>) -> Result<Box<dyn Image>>
         return Err(Error::refused(format!("an extent is a host's device: {}", quote(&line.to_string()))));
     }
     let (file, path) = source.neighbors.open(name)?;
-    Ok(match line.kind {
+    let grained = match line.kind {
         ExtentKind::Sparse => {
             let hosted = Hosted::read(file.as_ref()).map_err(|error| error.at_path(&path))?;
-            Box::new(hosted.open(file, path, size)?)
+            hosted.open(file, path, size)?
         }
-        ExtentKind::VmfsSparse => Box::new(cowd::open(file, path, size)?),
-        ExtentKind::SeSparse => Box::new(sesparse::open(file, path, size)?),
+        ExtentKind::VmfsSparse => cowd::open(file, path, size)?,
+        ExtentKind::SeSparse => sesparse::open(file, path, size)?,
         _ => {
             let start = line.offset.unwrap_or(0).checked_mul(SECTOR);
             let start = start.ok_or_else(|| Error::corrupt(format!("an extent starts past 2^64 bytes: {line}")))?;
-            Box::new(Flat::new(file, path, start, size)?)
+            return Ok(Box::new(Flat::new(file, path, start, size)?));
         }
-    })
+    };
+    *tables += grained.tables.count();
+    if *tables as u64 > MOST_TABLES {
+        return Err(Error::unsupported(format!("its extents have more than {MOST_TABLES} grain tables together")));
+    }
+    Ok(Box::new(grained))
 }
 
 /// The bytes of the disk that an extent holds.

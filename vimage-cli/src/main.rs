@@ -25,9 +25,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts the threads of the pipeline. Where the system grants none, this one does all the work.
+/// Where the system grants no threads, this one does all the work. That is found out with a pool of no use, as the global
+/// one can be tried only once.
 fn start_threads() {
-    if rayon::ThreadPoolBuilder::new().build_global().is_err() {
+    if rayon::ThreadPoolBuilder::new().build().is_err() {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     }
 }

@@ -6,9 +6,10 @@
 use super::file::FileId;
 use super::flush::Flusher;
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::{File, Metadata, Permissions};
+use std::cell::Cell;
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempPath;
@@ -81,14 +82,18 @@ impl Outputs {
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
         // Long names leave no room for more in theirs.
         let shown: String = name.to_string_lossy().chars().take(40).collect();
-        let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{shown}."))
-            .suffix(TEMPORARY_SUFFIX)
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|cause| {
-                Error::io(format!("cannot write in the folder {}", folder.display()), system_cause(cause)).at_path(path)
-            })?;
+        let refused = Cell::new(None);
+        let open = |path: &Path| {
+            let opened = File::options().write(true).create_new(true).mode(0o666).open(path);
+            opened.inspect_err(|cause| refused.set(cause.raw_os_error()))
+        };
+        let name = format!(".{shown}.");
+        let made = tempfile::Builder::new().prefix(&name).suffix(TEMPORARY_SUFFIX).make_in(folder, open);
+        let temporary = made.map_err(|cause| {
+            // The system's own words, without the temporary name that is put around them.
+            let cause = refused.get().map_or(cause, io::Error::from_raw_os_error);
+            Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
+        })?;
         let (file, temporary) = temporary.into_parts();
         self.state().made.push(Made { temporary, path: path.to_owned() });
         Ok(OutputFile { file: Arc::new(file), path: path.to_owned(), unflushed: 0, flusher: None })
@@ -152,12 +157,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// The system's own error, without the temporary name that is put around it.
-fn system_cause(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source()).and_then(|cause| cause.downcast_ref::<io::Error>());
-    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
 }
 
 fn publish_one(made: Made, replace: bool) -> Result<Published> {

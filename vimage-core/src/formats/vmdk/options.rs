@@ -96,9 +96,8 @@ impl WriteOptions {
         options.level = words.level.unwrap_or_default();
         let subformat = options.subformat;
         if words.compress && words.split.is_some() {
-            return Err(
-                Error::usage("a compressed VMDK is one file and cannot be split").with_hint("leave out -c or --split")
-            );
+            return Err(Error::usage("a compressed VMDK (streamOptimized) is one file and cannot be split")
+                .with_hint("leave out -c or --split"));
         }
         if (words.compress || words.level.is_some()) && subformat != Subformat::StreamOptimized {
             return Err(Error::usage(format!("a {subformat} VMDK is not compressed"))

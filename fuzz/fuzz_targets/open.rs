@@ -37,7 +37,10 @@ fn check(image: &dyn Image) {
             assert_eq!(first.is_ok(), second.is_ok());
             if first.is_ok() {
                 assert_eq!(one[..len], two[..len]);
-                assert!(extent.content.is_data() || one[..len].iter().all(|&byte| byte == 0), "a hole with bytes in it");
+                assert!(
+                    extent.content.is_data() || one[..len].iter().all(|&byte| byte == 0),
+                    "a hole with bytes in it"
+                );
             }
         }
     }

@@ -33,7 +33,7 @@ pub(crate) fn line(text: &str) -> vimage_core::Result<()> {
 /// Writes `document` as JSON to standard output.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub(crate) fn json(command: &'static str, document: &impl Serialize) -> vimage_core::Result<()> {
     #[derive(Serialize)]
     struct Document<'a, T> {

@@ -6,7 +6,7 @@ pub mod raw;
 pub mod vmdk;
 
 pub use open::{OpenImage, OpenOptions, describe, open};
-pub use options::{CreateOptions, Settings};
+pub use options::{CreateOptions, SMALLEST_SPLIT, Settings};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};

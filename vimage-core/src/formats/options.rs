@@ -20,7 +20,7 @@ pub struct CreateOptions {
 }
 
 /// The smallest size of the files that an output is split into.
-pub(super) const SMALLEST_SPLIT: u64 = 1 << 20;
+pub const SMALLEST_SPLIT: u64 = 1 << 20;
 
 impl CreateOptions {
     /// The size that files may have.

@@ -17,13 +17,15 @@ pub(crate) struct Run {
 }
 
 /// Words of a command; `SRC`, `STREAM` and `OUT` stand for the disk, for it as streamOptimized, and for the output.
-const JOBS: [(&str, &str, &str); 8] = [
+const JOBS: [(&str, &str, &str); 10] = [
     (
         "raw → streamOptimized",
         "convert -q SRC OUT.vmdk -O vmdk -o subformat=streamOptimized",
         "convert -f raw SRC OUT.vmdk -O vmdk -o subformat=streamOptimized",
     ),
     ("raw → raw", "convert -q SRC OUT.raw -O raw", "convert -f raw SRC OUT.raw -O raw"),
+    ("raw → raw, both flushed", "convert -q SRC OUT.raw -O raw", "convert -t writeback -f raw SRC OUT.raw -O raw"),
+    ("raw → raw, neither flushed", "convert -q -t unsafe SRC OUT.raw -O raw", "convert -f raw SRC OUT.raw -O raw"),
     (
         "raw → monolithicSparse",
         "convert -q SRC OUT.vmdk -O vmdk -o subformat=monolithicSparse",

@@ -1,7 +1,7 @@
 //! The command line's words: qemu-img's where they mean the same.
 
 use crate::size::Size;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 use vimage_core::formats::Settings;
@@ -86,6 +86,12 @@ pub(crate) struct ConvertArgs {
     /// bytes long.
     #[arg(long, value_name = "SIZE")]
     pub(crate) split: Option<Size>,
+    /// When the output is on the disk: writeback or unsafe
+    ///
+    /// With writeback it is flushed to the disk before it gets its name. With unsafe, qemu-img's own default, the system
+    /// writes it when it likes: plain copies take half the time, and a power failure soon after can leave half a file.
+    #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
+    pub(crate) target_cache: Cache,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
@@ -98,6 +104,15 @@ pub(crate) struct ConvertArgs {
     /// Print what was made as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What happens to written bytes before the output gets its name; qemu-img's words.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cache {
+    /// They are flushed to the disk.
+    Writeback,
+    /// They are left to the system.
+    Unsafe,
 }
 
 const CONVERT_EXAMPLES: &str = "Examples:

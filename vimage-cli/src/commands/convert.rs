@@ -1,7 +1,7 @@
 //! `vimage convert`
 
 use super::{Answer, open_options};
-use crate::args::ConvertArgs;
+use crate::args::{Cache, ConvertArgs};
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
@@ -17,7 +17,12 @@ use vimage_core::{ConvertOptions, Converted, CreateOptions, Error, Image, Result
 pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let begun = Instant::now();
     let (path, format) = target(args)?;
-    let options = ConvertOptions { format: format.name().into(), create: create_options(args)?, replace: args.force };
+    let options = ConvertOptions {
+        format: format.name().into(),
+        create: create_options(args)?,
+        replace: args.force,
+        flush: args.target_cache == Cache::Writeback,
+    };
     let source = open(&args.source, &open_options(args.source_format.as_ref()))?;
     let progress = Progress::new("Converting", args.progress, args.quiet);
     let made = convert(&source, &path, &options, &progress)?;

@@ -27,6 +27,7 @@ pub struct Outputs(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     replace: bool,
+    unflushed: bool,
     sources: Vec<FileId>,
     made: Vec<Made>,
     obsolete: Vec<PathBuf>,
@@ -53,6 +54,14 @@ impl Outputs {
     /// the way are replaced.
     pub fn new(replace: bool, sources: Vec<FileId>) -> Self {
         Outputs(Arc::new(Mutex::new(State { replace, sources, ..State::default() })))
+    }
+
+    /// Leaves it to the system when written bytes go to the disk: faster, and what a power failure soon after leaves under
+    /// a final name may be incomplete.
+    #[must_use]
+    pub fn unflushed(self) -> Self {
+        self.state().unflushed = true;
+        self
     }
 
     /// Checks that a file may appear at `path`, before any work is done for it.
@@ -95,8 +104,10 @@ impl Outputs {
             Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
         })?;
         let (file, temporary) = temporary.into_parts();
-        self.state().made.push(Made { temporary, path: path.to_owned() });
-        Ok(OutputFile { file: Arc::new(file), path: path.to_owned(), unflushed: 0, flusher: None })
+        let mut state = self.state();
+        state.made.push(Made { temporary, path: path.to_owned() });
+        let flush = !state.unflushed;
+        Ok(OutputFile { file: Arc::new(file), path: path.to_owned(), flush, unflushed: 0, flusher: None })
     }
 
     /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output.
@@ -177,6 +188,8 @@ fn publish_one(made: Made, replace: bool) -> Result<Published> {
 pub struct OutputFile {
     file: Arc<File>,
     path: PathBuf,
+    flush: bool,
+    /// Bytes written since the last flush.
     unflushed: u64,
     flusher: Option<Flusher>,
 }
@@ -194,7 +207,7 @@ impl OutputFile {
     pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(bytes, offset).map_err(|cause| self.cannot_write(cause, offset))?;
         self.unflushed += bytes.len() as u64;
-        if self.unflushed >= FLUSH_EVERY {
+        if self.flush && self.unflushed >= FLUSH_EVERY {
             self.unflushed = 0;
             // Without a thread to be had, all is flushed at the end.
             self.flusher = self.flusher.take().or_else(|| Flusher::start(Arc::clone(&self.file)).ok());
@@ -211,11 +224,15 @@ impl OutputFile {
         self.file.set_len(size).map_err(|cause| self.cannot_write(cause, size))
     }
 
-    /// Puts on the disk what is written. Only then is the file fit to be [published](Outputs::publish).
+    /// Puts on the disk what is written, unless that is [left to the system](Outputs::unflushed). Only then is the file
+    /// fit to be [published](Outputs::publish).
     ///
     /// # Errors
     /// `Io` when a write failed on its way to the disk.
     pub fn finish(mut self) -> Result<()> {
+        if !self.flush {
+            return Ok(());
+        }
         let behind = self.flusher.take().map_or(Ok(()), Flusher::finish);
         behind
             .and_then(|()| self.file.sync_all())

@@ -19,12 +19,14 @@ pub struct ConvertOptions {
     pub create: CreateOptions,
     /// Replace files that are in the way.
     pub replace: bool,
+    /// Flush the files to the disk before they get their names, so that not even a power failure leaves half of one.
+    pub flush: bool,
 }
 
 impl ConvertOptions {
     /// To `format`, as it is written by default.
     pub fn to(format: impl Into<String>) -> Self {
-        ConvertOptions { format: format.into(), create: CreateOptions::default(), replace: false }
+        ConvertOptions { format: format.into(), create: CreateOptions::default(), replace: false, flush: true }
     }
 
     /// With the format's setting `key`, as `-o` has it.
@@ -71,6 +73,7 @@ pub fn convert(
 ) -> Result<Converted> {
     let format = by_name(&options.format)?;
     let outputs = Outputs::new(options.replace, image.files());
+    let outputs = if options.flush { outputs } else { outputs.unflushed() };
     let target = format.create(path.as_ref(), image.size(), &options.create, &outputs)?;
     let mut targets = [target];
     let content = pipeline::run(image, &mut targets, false, observer)?;

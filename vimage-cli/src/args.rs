@@ -17,7 +17,7 @@ fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
 
 /// Convert, inspect, compare and split virtual-machine disk images.
 ///
-/// Reads raw and VMDK images of every kind and writes them, on all cores, with no other tool installed. Existing files are
+/// Reads and writes raw, qcow2, VMDK and VDI images of every kind, on all cores, with no other tool installed. Existing files are
 /// never replaced without --force, and an output appears under its name only when it is whole.
 #[derive(Parser)]
 #[command(name = "vimage", version, propagate_version = true, max_term_width = 100, after_help = EXIT_STATUS)]
@@ -26,13 +26,16 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_STATUS: &str = "Exit status: 0 done, or the same; 1 the answer is no (different); 2 it could not be done; \
+const EXIT_STATUS: &str = "Exit status: 0 done, or the same; 1 the answer is no (different, faults found); 2 it could not be done; \
                            130 stopped by Ctrl-C.";
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Convert(ConvertArgs),
     Info(InfoArgs),
+    Map(MapArgs),
+    Check(CheckArgs),
+    Measure(MeasureArgs),
     Compare(CompareArgs),
     Digest(DigestArgs),
 }
@@ -43,6 +46,9 @@ impl Command {
         match self {
             Command::Convert(args) => args.json,
             Command::Info(args) => args.json,
+            Command::Map(args) => args.json,
+            Command::Check(args) => args.json,
+            Command::Measure(args) => args.json,
             Command::Compare(args) => args.json,
             Command::Digest(args) => args.json,
         }
@@ -63,29 +69,10 @@ pub(crate) struct ConvertArgs {
     /// The source's format [default: found by its first bytes]
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
     pub(crate) source_format: Option<String>,
-    /// The target's format: raw or vmdk [default: by the target's extension]
-    #[arg(short = 'O', long = "output-format", value_name = "FORMAT")]
-    pub(crate) format: Option<String>,
-    /// Settings of the target's format
-    ///
-    /// For vmdk: subformat (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, streamOptimized),
-    /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647).
-    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…", value_parser = parse::<Settings>)]
-    pub(crate) settings: Vec<Settings>,
-    /// Compress: for vmdk, the streamOptimized kind
-    #[arg(short, long)]
-    pub(crate) compress: bool,
-    /// How hard to compress, from 0 (not at all) to 12 (slowest); means -c too [default: 5]
-    #[arg(long, value_name = "LEVEL")]
-    pub(crate) level: Option<u32>,
-    /// Split into files that fit a size: 2G, 650M, 4294967295, …
-    ///
-    /// K, M, G and T (also KiB, MiB, …) are powers of 1024; KB, MB, … are powers of 1000. At least 1M. VMDK extents stay
-    /// under the size: 2G gives VMware's own extents of 2047 MiB, disk-s001.vmdk and on. Raw pieces have the size:
-    /// disk.raw.001 and on, which are read again as one disk by naming the first. A file on FAT32 is at most 4294967295
-    /// bytes long.
-    #[arg(long, value_name = "SIZE")]
-    pub(crate) split: Option<Size>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
     /// When the output is on the disk: writeback or unsafe
     ///
     /// With writeback it is flushed to the disk before it gets its name. With unsafe, qemu-img's own default, the system
@@ -106,6 +93,60 @@ pub(crate) struct ConvertArgs {
     pub(crate) json: bool,
 }
 
+/// What to open besides the file that is named.
+#[derive(Args)]
+pub(crate) struct TrustArgs {
+    /// Open whatever files the image names (backing files, extents), not only plain files in its own folder
+    ///
+    /// For images that you trust: with this, an image can have any file that you may read taken for a part of its disk.
+    #[arg(long)]
+    pub(crate) allow_external: bool,
+}
+
+/// How an output is to be made; the same for making and for measuring it.
+#[derive(Args)]
+pub(crate) struct OutputArgs {
+    /// The snapshot of the source to take, by its id or name (qcow2)
+    #[arg(short = 'l', long, value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Option<String>,
+    /// The target's format: raw, qcow2, vmdk or vdi [default: by the target's extension]
+    #[arg(short = 'O', long = "output-format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// Settings of the target's format
+    ///
+    /// For vmdk: subformat (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, streamOptimized),
+    /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647).
+    ///
+    /// For qcow2: compat (1.1, 0.10), cluster_size (64k; 512 to 2M), compression_type (zlib, zstd), window (15; 12 for
+    /// readers that know only QEMU's own streams), extended_l2 (off, on), refcount_bits (16), lazy_refcounts (off, on).
+    ///
+    /// For vdi: static (off, on).
+    #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…", value_parser = parse::<Settings>)]
+    pub(crate) settings: Vec<Settings>,
+    /// Compress: for vmdk, the streamOptimized kind; for qcow2, its clusters
+    #[arg(short, long)]
+    pub(crate) compress: bool,
+    /// How hard to compress; means -c too: 0 (not at all) to 12 (slowest), 5 by default; for zstd 1 to 22, and 3
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<u32>,
+    /// Write only what differs from this image, which lies beneath the output (qcow2)
+    ///
+    /// The name is written as it is given and counts from the output's folder.
+    #[arg(short = 'B', long = "backing", value_name = "FILE", requires = "backing_format")]
+    pub(crate) backing: Option<String>,
+    /// The format of the image beneath
+    #[arg(short = 'F', long, value_name = "FORMAT", requires = "backing")]
+    pub(crate) backing_format: Option<String>,
+    /// Split into files that fit a size: 2G, 650M, 4294967295, …
+    ///
+    /// K, M, G and T (also KiB, MiB, …) are powers of 1024; KB, MB, … are powers of 1000. At least 1M. VMDK extents stay
+    /// under the size: 2G gives VMware's own extents of 2047 MiB, disk-s001.vmdk and on. Raw pieces have the size:
+    /// disk.raw.001 and on, which are read again as one disk by naming the first. A file on FAT32 is at most 4294967295
+    /// bytes long.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) split: Option<Size>,
+}
+
 /// What happens to written bytes before the output gets its name; qemu-img's words.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cache {
@@ -120,6 +161,10 @@ const CONVERT_EXAMPLES: &str = "Examples:
       disk.vmdk and its extents disk-s001.vmdk, disk-s002.vmdk, …, each under 2 GiB
   vimage convert disk.raw disk.vmdk -o subformat=streamOptimized
       one compressed file, as OVF packages carry it
+  vimage convert disk.raw -O qcow2 -c -o compression_type=zstd
+      disk.qcow2, compressed
+  vimage convert disk.raw update.qcow2 -B base.qcow2 -F qcow2
+      only what differs from base.qcow2
   vimage convert disk.vmdk -O raw
       disk.raw, sparse
   vimage convert disk.vmdk -O raw --split 4294967295
@@ -127,16 +172,91 @@ const CONVERT_EXAMPLES: &str = "Examples:
 
 /// Say what an image is
 ///
-/// Opens no other file than the one named (and the pieces that follow a .001), so it is safe on images from strangers.
+/// Opens no other file than the one named (and the pieces that follow a .001), so it is safe on images from strangers; with
+/// --chain also what lies beneath it.
 #[derive(Args)]
-#[command(after_help = "Example:\n  vimage info disk.vmdk --json")]
+#[command(after_help = "Examples:\n  vimage info disk.vmdk --json\n  vimage info overlay.qcow2 --chain")]
 pub(crate) struct InfoArgs {
     /// The image
     pub(crate) image: PathBuf,
     /// Its format [default: found by its first bytes]
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
     pub(crate) format: Option<String>,
+    /// Tell of every image of the chain, down to the lowest
+    #[arg(long, visible_alias = "backing-chain")]
+    pub(crate) chain: bool,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
     /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say where a disk holds data and where zeros
+///
+/// Without --json, a line for each run of data. With it, every run in the schema of qemu-img map --output=json: start,
+/// length, depth (0 for the image itself, 1 for the one beneath it, …), present, zero, data, compressed, and offset in the
+/// file where the run is stored byte for byte.
+#[derive(Args)]
+#[command(after_help = "Example:\n  vimage map disk.qcow2 --json | jq '[.[] | select(.data) | .length] | add'")]
+pub(crate) struct MapArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Its format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// The snapshot, by its id or name (qcow2)
+    #[arg(short = 'l', long, value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Option<String>,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
+    /// Print it as JSON: qemu-img's own schema
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Look for faults in an image
+///
+/// Follows every table: what overlaps, lies past the end, is counted wrongly or used by nothing (a leak), and what makes
+/// stricter readers refuse the image (a risk). Nothing is changed. Images beneath it are not checked. The exit status is 0
+/// for a clean image and 1 for one with findings.
+#[derive(Args)]
+#[command(after_help = "Example:\n  vimage check disk.qcow2")]
+pub(crate) struct CheckArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Its format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
+    /// Print nothing but errors: the exit status is the answer
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Say how large a disk would be in a format, without writing it
+///
+/// Takes the options of convert. The figure is exact: all is done but the writing, so what would be compressed is.
+#[derive(Args)]
+#[command(after_help = "Example:\n  vimage measure disk.raw -O qcow2 -c")]
+pub(crate) struct MeasureArgs {
+    /// The image to read
+    pub(crate) source: PathBuf,
+    /// The source's format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) source_format: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
+    /// Show progress even where standard error is no terminal
+    #[arg(short, long)]
+    pub(crate) progress: bool,
+    /// Print it as JSON, with qemu-img's names
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -158,6 +278,8 @@ pub(crate) struct CompareArgs {
     /// The other one's format [default: found by its first bytes]
     #[arg(short = 'F', long = "other-format", value_name = "FORMAT")]
     pub(crate) two_format: Option<String>,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
     /// Disks of different sizes are different
     #[arg(short, long)]
     pub(crate) strict: bool,
@@ -188,6 +310,8 @@ pub(crate) struct DigestArgs {
     /// How: content or sha256
     #[arg(short, long, default_value = "content", value_parser = parse::<Algorithm>)]
     pub(crate) algorithm: Algorithm,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
     /// Show progress even where standard error is no terminal
     #[arg(short, long)]
     pub(crate) progress: bool,

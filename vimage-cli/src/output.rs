@@ -21,8 +21,16 @@ const INTERRUPTED: u8 = 130;
 ///
 /// # Errors
 /// When nobody takes it: a pipe that was closed is no fault, as in `vimage info x | head -1`.
-pub(crate) fn line(text: &str) -> vimage_core::Result<()> {
-    match writeln!(io::stdout().lock(), "{text}") {
+pub(crate) fn line(line: &str) -> vimage_core::Result<()> {
+    text(&format!("{line}\n"))
+}
+
+/// Writes `text` to standard output.
+///
+/// # Errors
+/// As [`line()`].
+pub(crate) fn text(text: &str) -> vimage_core::Result<()> {
+    match write!(io::stdout().lock(), "{text}") {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("cannot write to standard output", cause))
         }

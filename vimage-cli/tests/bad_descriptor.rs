@@ -190,5 +190,14 @@ fn what_is_no_file_at_all() {
 fn an_image_that_is_not_of_the_format_it_is_said_to_be() {
     let folder = Folder::with(&["one-sector"]);
     folder.run_tight("digest -f vmdk one-sector.raw").fails(&["one-sector.raw", "names no extent"]);
-    folder.run_tight("info -f qcow2 one-sector.raw").fails(&["no format \"qcow2\"", "hint:", "vmdk", "raw"]);
+    folder.run_tight("info -f qcow2 one-sector.raw").fails(&["one-sector.raw", "is no qcow2 image"]);
+    folder.run_tight("info -f vdi one-sector.raw").fails(&["one-sector.raw", "is no VDI"]);
+    folder.run_tight("info -f qed one-sector.raw").fails(&[
+        "no format \"qed\"",
+        "hint:",
+        "qcow2",
+        "vmdk",
+        "vdi",
+        "raw",
+    ]);
 }

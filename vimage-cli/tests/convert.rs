@@ -94,7 +94,7 @@ fn the_target_s_extension_says_the_format() {
     // -O counts for more.
     folder.makes("convert one-sector.raw c.vmdk -O raw", &["c.vmdk"]);
     assert_eq!(folder.read("c.vmdk"), folder.read("one-sector.raw"));
-    for name in ["a.qcow2", "a", "a.", ".vmdk"] {
+    for name in ["a.qed", "a", "a.", ".vmdk"] {
         folder.fails(&format!("convert one-sector.raw {name}"), &["extension", "hint: add -O"]);
     }
 }
@@ -104,7 +104,7 @@ fn neither_target_nor_format() {
     let folder = Folder::with(&["one-sector"]);
     folder.fails("convert one-sector.raw", &["neither a target nor a format", "hint: add -O"]);
     folder.fails("convert one-sector.raw -O raw", &["one-sector.raw", "hint: name the target"]);
-    folder.fails("convert one-sector.raw -O vdi", &["no format \"vdi\"", "hint:", "raw", "vmdk"]);
+    folder.fails("convert one-sector.raw -O qed", &["no format \"qed\"", "hint:", "raw", "vmdk"]);
     folder.fails("convert one-sector.raw -", &["standard input and output"]);
     folder.fails("convert", &["<SOURCE>"]);
 }

@@ -52,6 +52,9 @@ fn what_info_says_of_a_split_disk() {
             "compressed": false,
             "id": cid,
             "parent": null,
+            "parent-format": null,
+            "parent-id": null,
+            "snapshots": [],
             "extents": [
                 { "filename": "out-s001.vmdk", "kind": "SPARSE", "virtual-size": 4_192_256_u64 * 512 },
                 { "filename": "out-s002.vmdk", "kind": "SPARSE", "virtual-size": 4096 * 512 },

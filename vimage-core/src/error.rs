@@ -106,6 +106,11 @@ impl Error {
         self
     }
 
+    /// What was found, without the place.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// What sort of fault it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -31,18 +31,44 @@ pub struct Extent {
     pub range: Range<u64>,
     /// What they are.
     pub content: Content,
+    /// How many images lie above the one that says so: 0 for the topmost of a chain.
+    pub depth: usize,
+    /// The byte of that image's file at which the run is stored, where it is stored byte for byte.
+    pub at: Option<u64>,
 }
 
 impl Extent {
     /// A run of `content` over `range`.
     pub fn new(range: Range<u64>, content: Content) -> Self {
-        Extent { range, content }
+        Extent { range, content, depth: 0, at: None }
+    }
+
+    /// A run that is stored from byte `at` of the file on.
+    #[must_use]
+    pub fn stored_at(mut self, at: u64) -> Self {
+        self.at = Some(at);
+        self
+    }
+
+    /// The run as an image shows it that lies `by` bytes further on a disk.
+    #[must_use]
+    pub fn shifted(mut self, by: u64) -> Self {
+        self.range = self.range.start + by..self.range.end + by;
+        self
+    }
+
+    /// Whether `next`, which begins where this ends, is more of the same.
+    fn goes_on_in(&self, next: &Extent) -> bool {
+        let len = self.range.end - self.range.start;
+        (self.content, self.depth) == (next.content, next.depth) && self.at.map(|at| at.wrapping_add(len)) == next.at
     }
 
     /// The part of it within `bounds`.
     #[must_use]
     pub fn clipped(mut self, bounds: &Range<u64>) -> Self {
-        self.range = clip(&self.range, bounds);
+        let range = clip(&self.range, bounds);
+        self.at = self.at.map(|at| at.wrapping_add(range.start.wrapping_sub(self.range.start)));
+        self.range = range;
         self
     }
 }
@@ -53,7 +79,8 @@ pub fn clip(range: &Range<u64>, bounds: &Range<u64>) -> Range<u64> {
     start..range.end.clamp(start, bounds.end)
 }
 
-/// The extents of part of an image, in order: they tile it without gap or overlap, neighbours of one content merged.
+/// The extents of part of an image, in order: they tile it without gap or overlap, neighbours that are stored the same way
+/// and one behind the other merged.
 pub struct Extents<'a> {
     image: &'a dyn Image,
     bounds: Range<u64>,
@@ -105,7 +132,7 @@ impl Iterator for Extents<'_> {
                 }
             };
             match &mut self.held {
-                Some(held) if held.content == extent.content => held.range.end = extent.range.end,
+                Some(held) if held.goes_on_in(&extent) => held.range.end = extent.range.end,
                 held => {
                     if let Some(done) = held.replace(extent) {
                         return Some(Ok(done));

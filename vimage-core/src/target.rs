@@ -6,6 +6,7 @@
 
 use crate::digest::ContentDigest;
 use crate::error::Result;
+use crate::image::Packing;
 
 /// How a unit was encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Encoding {
     Plain,
     /// Compressed, as the target's format has it.
     Packed,
+    /// All zero, above a backing file that holds something else there. Given are the zeros themselves.
+    Zero,
 }
 
 /// Turns units into what a file holds for them.
@@ -36,22 +39,56 @@ impl Encoder for Plain {
     }
 }
 
+/// What tells one content from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Identity {
+    /// The digest of the content.
+    Content(ContentDigest),
+    /// A digest of the packed units that the content was taken over in, unseen.
+    Units(ContentDigest),
+    /// What the image that the units were taken from calls it.
+    Kept([u8; 16]),
+}
+
+impl Identity {
+    /// The digest of the content, if that is what it is.
+    pub fn content(&self) -> Option<ContentDigest> {
+        match self {
+            Identity::Content(content) => Some(*content),
+            Identity::Units(_) | Identity::Kept(_) => None,
+        }
+    }
+
+    /// Bytes for an identifier that derives from it and from `options`, everything else that tells two outputs apart.
+    pub fn derive(&self, options: &str) -> [u8; 32] {
+        match self {
+            Identity::Content(digest) | Identity::Units(digest) => digest.derive(options),
+            Identity::Kept(id) => {
+                let mut wide = [0; 32];
+                wide[..16].copy_from_slice(id);
+                ContentDigest(wide).derive(options)
+            }
+        }
+    }
+}
+
 /// Puts encoded units into files.
 pub trait ImageWriter: Send {
     /// Takes what the disk holds from `offset` on; offsets ascend, and what is never given is zero.
     ///
-    /// `body` is one packed unit, or any number of whole plain units. The disk's last unit is filled up with zeros.
+    /// `body` is one packed unit, or any number of whole plain or zero units. Zero ones come only where the target was begun
+    /// with a backing file, and then what is never given is what the backing file holds. The disk's last unit is filled up with zeros.
     ///
     /// # Errors
     /// `Io` when it cannot be written; `Usage` when the format's file would grow past what the format can address.
     fn append(&mut self, offset: u64, body: &[u8], how: Encoding) -> Result<()>;
 
-    /// Writes what is left: tables, descriptor, the end. `content` identifies the disk's content, and is there when the
-    /// target [asked for it](Target::identified).
+    /// Writes what is left: tables, descriptor, the end. `identity` is there when the target
+    /// [asked for it](Target::identified).
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()>;
+    fn finish(self: Box<Self>, identity: Option<&Identity>) -> Result<()>;
 }
 
 /// The parallel half of a target: how the disk is cut into units, and how each is encoded.
@@ -60,6 +97,8 @@ pub struct Units {
     pub size: usize,
     /// Encodes each.
     pub encoder: Box<dyn Encoder>,
+    /// The packing of units that it takes as they are, if it takes any.
+    pub takes: Option<Packing>,
 }
 
 /// An output as the pipeline sees it.
@@ -68,7 +107,7 @@ pub struct Target {
     pub units: Units,
     /// The ordered half.
     pub writer: Box<dyn ImageWriter>,
-    /// Whether identifiers in the output derive from the content, so that the writer wants its digest.
+    /// Whether identifiers in the output derive from the content, so that the writer wants its identity.
     pub identified: bool,
 }
 

@@ -24,8 +24,7 @@ fn options() -> impl Strategy<Value = ConvertOptions> {
         Just(ConvertOptions::to("raw")),
         Just(vmdk("monolithicSparse")),
         Just(vmdk("monolithicFlat")),
-        (0..=12_u32)
-            .prop_map(move |level| vmdk("streamOptimized").level(vimage_core::codec::Level::new(level).unwrap())),
+        (0..=12_u32).prop_map(move |level| vmdk("streamOptimized").level(level)),
         (split.clone(), any::<bool>()).prop_map(move |(split, flat)| {
             vmdk(if flat { "twoGbMaxExtentFlat" } else { "twoGbMaxExtentSparse" }).split(split)
         }),

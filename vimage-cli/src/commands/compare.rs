@@ -8,8 +8,8 @@ use serde::Serialize;
 use vimage_core::{Comparison, Image, Result, compare, open};
 
 pub(super) fn run(args: &CompareArgs) -> Result<Answer> {
-    let one = open(&args.one, &open_options(args.one_format.as_ref()))?;
-    let two = open(&args.two, &open_options(args.two_format.as_ref()))?;
+    let one = open(&args.one, &open_options(args.one_format.as_ref(), &args.open))?;
+    let two = open(&args.two, &open_options(args.two_format.as_ref(), &args.open))?;
     let sizes = (one.size(), two.size());
     let comparison = if args.strict && sizes.0 != sizes.1 {
         None

@@ -1,7 +1,7 @@
 //! `vimage convert`
 
 use super::{Answer, open_options};
-use crate::args::{Cache, ConvertArgs};
+use crate::args::{Cache, ConvertArgs, OutputArgs};
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
@@ -9,21 +9,23 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use vimage_core::codec::Level;
 use vimage_core::formats::{Format, by_extension, by_name};
 use vimage_core::io::pieces::stem_of_first;
-use vimage_core::{ConvertOptions, Converted, CreateOptions, Error, Image, Result, convert, open};
+use vimage_core::{Backing, ConvertOptions, Converted, CreateOptions, Error, Image, Result, convert, open};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let begun = Instant::now();
-    let (path, format) = target(args)?;
+    let (path, format) = target(&args.source, args.target.as_deref(), &args.output)?;
     let options = ConvertOptions {
         format: format.name().into(),
-        create: create_options(args)?,
+        create: create_options(&args.output)?,
         replace: args.force,
         flush: args.target_cache == Cache::Writeback,
+        allow_external: args.open.allow_external,
     };
-    let source = open(&args.source, &open_options(args.source_format.as_ref()))?;
+    let mut opening = open_options(args.source_format.as_ref(), &args.open);
+    opening.snapshot.clone_from(&args.output.snapshot);
+    let source = open(&args.source, &opening)?;
     let progress = Progress::new("Converting", args.progress, args.quiet);
     let made = convert(&source, &path, &options, &progress)?;
     drop(progress);
@@ -35,22 +37,30 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn create_options(args: &ConvertArgs) -> Result<CreateOptions> {
+pub(super) fn create_options(args: &OutputArgs) -> Result<CreateOptions> {
     let mut create = CreateOptions { compress: args.compress, ..CreateOptions::default() };
     args.settings.iter().for_each(|settings| create.settings.extend(settings.clone()));
-    create.level = args.level.map(Level::new).transpose()?;
+    create.level = args.level;
     create.split = args.split.map(|size| size.0);
+    create.backing = match (&args.backing, &args.backing_format) {
+        (Some(name), Some(format)) => Some(Backing { name: name.clone(), format: format.clone() }),
+        _ => None,
+    };
     Ok(create)
 }
 
 /// Where to write and in which format, one found from the other where only one is given.
-fn target(args: &ConvertArgs) -> Result<(PathBuf, &'static dyn Format)> {
-    for path in [Some(&args.source), args.target.as_ref()].into_iter().flatten() {
+pub(super) fn target(
+    source: &Path,
+    target: Option<&Path>,
+    args: &OutputArgs,
+) -> Result<(PathBuf, &'static dyn Format)> {
+    for path in [Some(source), target].into_iter().flatten() {
         if path == Path::new("-") {
             return Err(Error::usage("standard input and output cannot be used yet: name a file"));
         }
     }
-    let format = match (&args.format, &args.target) {
+    let format = match (&args.format, target) {
         (Some(name), _) => by_name(name)?,
         (None, Some(target)) => by_extension(target).ok_or_else(|| {
             Error::usage("its extension does not say which format it is to have")
@@ -65,18 +75,18 @@ fn target(args: &ConvertArgs) -> Result<(PathBuf, &'static dyn Format)> {
     };
     let beside = || {
         // The pieces of a disk are named after the disk.
-        let name = stem_of_first(&args.source).map_or(args.source.clone(), |stem| args.source.with_file_name(stem));
+        let name = stem_of_first(source).map_or(source.to_owned(), |stem| source.with_file_name(stem));
         name.with_extension(format.extension())
     };
-    let path = match &args.target {
+    let path = match target {
         None => beside(),
         Some(target) if target.as_os_str().as_encoded_bytes().ends_with(b"/") && !target.is_dir() => {
             return Err(Error::usage(format!("there is no folder {}", target.display())).with_hint("make it first"));
         }
         Some(target) if target.is_dir() => target.join(beside().file_name().unwrap_or_default()),
-        Some(target) => target.clone(),
+        Some(target) => target.to_owned(),
     };
-    if args.target.is_none() && path == args.source && args.split.is_none() {
+    if target.is_none() && path == source && args.split.is_none() {
         return Err(Error::usage("the source has this name already").at_path(path).with_hint("name the target"));
     }
     Ok((path, format))

@@ -11,7 +11,7 @@ use vimage_core::{Result, digest, open};
 pub(super) fn run(args: &DigestArgs) -> Result<Answer> {
     let mut digests = Vec::with_capacity(args.images.len());
     for path in &args.images {
-        let image = open(path, &open_options(args.format.as_ref()))?;
+        let image = open(path, &open_options(args.format.as_ref(), &args.open))?;
         let digest = digest(&image, args.algorithm, &Progress::new("Digesting", args.progress, false))?;
         if !args.json {
             // As sha256sum prints it.

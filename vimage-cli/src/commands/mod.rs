@@ -1,11 +1,14 @@
 //! One file a command, as the library has one an operation.
 
+mod check;
 mod compare;
 mod convert;
 mod digest;
 mod info;
+mod map;
+mod measure;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, TrustArgs};
 use vimage_core::{OpenOptions, Result};
 
 /// What a command found.
@@ -32,12 +35,15 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer> {
     match &cli.command {
         Command::Convert(args) => convert::run(args),
         Command::Info(args) => info::run(args),
+        Command::Map(args) => map::run(args),
+        Command::Check(args) => check::run(args),
+        Command::Measure(args) => measure::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Digest(args) => digest::run(args),
     }
 }
 
 /// How to open an image of `format`, if one was named.
-fn open_options(format: Option<&String>) -> OpenOptions {
-    OpenOptions { format: format.cloned() }
+fn open_options(format: Option<&String>, trust: &TrustArgs) -> OpenOptions {
+    OpenOptions { format: format.cloned(), snapshot: None, allow_external: trust.allow_external }
 }

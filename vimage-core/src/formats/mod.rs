@@ -1,16 +1,22 @@
 //! The formats, in the order in which they are probed, and the one way to open an image of any of them.
 
+mod cache;
+mod findings;
 mod open;
 mod options;
+pub mod qcow2;
 pub mod raw;
+pub mod vdi;
 pub mod vmdk;
 
-pub use open::{OpenImage, OpenOptions, describe, open};
-pub use options::{CreateOptions, SMALLEST_SPLIT, Settings};
+pub use findings::{Finding, Findings, Severity};
+pub use open::{Link, OpenImage, OpenOptions, check, describe, describe_chain, open};
+pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
 use crate::io::{Neighbors, Outputs, ReadAt};
+use crate::observer::Observer;
 use crate::target::Target;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +32,8 @@ pub struct Source<'a> {
     pub path: PathBuf,
     /// The door to other files.
     pub neighbors: &'a Neighbors,
+    /// The snapshot that is wanted instead of the present state, by its id or name.
+    pub snapshot: Option<&'a str>,
 }
 
 /// A disk-image format: how to know, describe, read and write it.
@@ -52,6 +60,16 @@ pub trait Format: Sync {
     /// As [`describe`](Self::describe), and `Refused` when it names a file that may not be opened.
     fn open(&self, source: &Source<'_>) -> Result<Box<dyn Image>>;
 
+    /// Looks for faults that reading would not meet, or only late. Parents are not checked. Asks `observer` now and then
+    /// whether to go on.
+    ///
+    /// # Errors
+    /// `Corrupt` where a fault keeps the rest from being checked; `Unsupported`, `Io`, `Cancelled`.
+    fn check(&self, source: &Source<'_>, observer: &dyn Observer) -> Result<Findings> {
+        let _ = observer;
+        self.open(source).map(|_| Findings::default())
+    }
+
     /// Begins an output of `capacity` bytes whose main file will be `path`.
     ///
     /// # Errors
@@ -61,7 +79,7 @@ pub trait Format: Sync {
 }
 
 /// Every format, in probing order. Raw takes anything, so it is last.
-pub static FORMATS: [&dyn Format; 2] = [&vmdk::Vmdk, &raw::Raw];
+pub static FORMATS: [&dyn Format; 4] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &raw::Raw];
 
 /// The format called `name`.
 ///

@@ -1,23 +1,32 @@
 //! Opening an image: its pieces joined, its format probed, its parents laid beneath it.
 
-use super::{Format, HEAD, Source, by_name, probe};
+use super::{Findings, Format, HEAD, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
-use crate::image::{Image, ImageInfo, Parent};
+use crate::image::{Image, ImageInfo, Packing, Parent};
+use crate::io::neighbors::quote;
 use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::layers::Overlay;
+use crate::observer::Observer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most images that may lie beneath each other.
 pub(super) const DEEPEST_CHAIN: usize = 200;
 
+/// The most files of a folder among which a parent is looked for.
+const MOST_CANDIDATES: usize = 1000;
+
 /// How to open an image.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OpenOptions {
     /// The format that it must have; otherwise it is probed.
     pub format: Option<String>,
+    /// The snapshot to show instead of the present state, by its id or name.
+    pub snapshot: Option<String>,
+    /// Open any file that the image names, not only plain files in its own folder. For images that are trusted.
+    pub allow_external: bool,
 }
 
 /// An image with everything beneath it.
@@ -75,6 +84,19 @@ impl Image for OpenImage {
         self.image.read_exact_at(buf, offset)
     }
 
+    fn packing(&self) -> Option<Packing> {
+        self.image.packing()
+    }
+
+    fn read_packed(&self, offset: u64, out: &mut Vec<u8>) -> Result<bool> {
+        self.within(offset, 1)?;
+        self.image.read_packed(offset, out)
+    }
+
+    fn content_id(&self) -> Option<[u8; 16]> {
+        self.image.content_id()
+    }
+
     fn files(&self) -> Vec<FileId> {
         self.files.clone()
     }
@@ -87,31 +109,103 @@ impl Image for OpenImage {
 /// As [`open`].
 pub fn describe(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
     let path = path.as_ref();
-    let main = MainFile::open(path)?;
-    let source = main.source(path);
-    let info = format_of(&source, options)?.describe(&source);
+    let main = MainFile::open(path, options)?;
+    let source = main.source(path, options);
+    let info = format_of(&source, options.format.as_deref())?.describe(&source);
     Ok((info.map_err(|error| error.at_path(path))?, main.allocated))
 }
 
+/// One image of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its main file.
+    pub path: PathBuf,
+    /// What it says of itself.
+    pub info: ImageInfo,
+    /// Bytes of storage that its main file takes.
+    pub allocated: u64,
+}
+
+/// What an image and all those beneath it say of themselves, the topmost first.
+///
+/// # Errors
+/// As [`open`].
+pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Vec<Link>> {
+    let path = path.as_ref();
+    let main = MainFile::open(path, options)?;
+    let source = main.source(path, options);
+    let info = format_of(&source, options.format.as_deref())?.describe(&source);
+    let info = info.map_err(|error| error.at_path(path))?;
+    let mut links = Vec::new();
+    let mut parents = Parents::of(&main, path, &info);
+    links.push(Link { path: path.to_owned(), info, allocated: main.allocated });
+    while let Some((_, path, info, allocated)) = parents.next(|_, _| Ok(())).map_err(|error| error.at_path(path))? {
+        links.push(Link { path, info, allocated });
+    }
+    Ok(links)
+}
+
 /// Opens the image at `path` for reading, with all the files and parents that it consists of. They must lie in its own
-/// folder.
+/// folder, unless the caller allows others.
 ///
 /// # Errors
 /// `Io` when a file is missing or cannot be read; `Corrupt` and `Unsupported` as the format has them; `Refused` when the
-/// image refers to a file elsewhere.
+/// image refers to a file elsewhere; `Usage` when there is no such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
     let path = path.as_ref();
-    let main = MainFile::open(path)?;
-    let source = main.source(path);
-    let format = format_of(&source, options)?;
+    let main = MainFile::open(path, options)?;
+    let source = main.source(path, options);
+    let format = format_of(&source, options.format.as_deref())?;
     let opened = (|| {
-        let info = format.describe(&source)?;
+        let mut info = format.describe(&source)?;
+        if let Some(wanted) = &options.snapshot {
+            check_snapshot(&info, wanted)?;
+        }
         let image = format.open(&source)?;
-        Ok((over_parents(image, info.parent.clone(), main.id, &main.neighbors)?, info))
+        info.virtual_size = image.size();
+        let mut chain = vec![image];
+        let mut parents = Parents::of(&main, path, &info);
+        while let Some((image, ..)) = parents.next(|format, source| format.open(source))? {
+            chain.push(image);
+        }
+        Ok((chain, info))
     })();
-    let (image, info) = opened.map_err(|error: Error| error.at_path(path))?;
+    let (chain, info) = opened.map_err(|error: Error| error.at_path(path))?;
+    let lay = |base: Box<dyn Image>, top: Box<dyn Image>| Box::new(Overlay::new(top, base)) as Box<dyn Image>;
+    let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
     Ok(OpenImage { image, info, path: path.to_owned(), files, allocated: main.allocated })
+}
+
+fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
+    if info.snapshots.iter().any(|snapshot| snapshot.id == wanted || snapshot.name == wanted) {
+        return Ok(());
+    }
+    let there: Vec<_> = info.snapshots.iter().take(20).map(|snapshot| quote(&snapshot.name)).collect();
+    let error = Error::usage(format!("has no snapshot {}", quote(wanted)));
+    Err(match there.is_empty() {
+        true => error.with_hint("it has none at all"),
+        false => error.with_hint(format!("it has: {}", there.join(", "))),
+    })
+}
+
+/// Looks for faults in the image at `path`: in its own files, not in its parents. A fault that keeps it from being opened
+/// is a finding like any other.
+///
+/// # Errors
+/// `Io`, `Unsupported`, `Refused`, `Cancelled`.
+pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
+    let path = path.as_ref();
+    let main = MainFile::open(path, options)?;
+    let source = main.source(path, options);
+    match format_of(&source, options.format.as_deref())?.check(&source, observer) {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let mut findings = Findings::default();
+            findings.add_error(&error);
+            Ok(findings)
+        }
+        checked => checked.map_err(|error| error.at_path(path)),
+    }
 }
 
 /// The file that a user named, with the pieces that follow it.
@@ -123,8 +217,8 @@ struct MainFile {
 }
 
 impl MainFile {
-    fn open(path: &Path) -> Result<Self> {
-        let neighbors = Neighbors::of(path);
+    fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let neighbors = Neighbors::of(path).allow_external(options.allow_external);
         let first =
             Arc::new(FileReader::open(path).map_err(
                 |error| match path.file_name().and_then(|name| name.to_str()) {
@@ -152,8 +246,13 @@ impl MainFile {
         Ok(MainFile { file: Arc::new(pieces), id, allocated, neighbors })
     }
 
-    fn source(&self, path: &Path) -> Source<'_> {
-        Source { file: Arc::clone(&self.file), path: path.to_owned(), neighbors: &self.neighbors }
+    fn source<'a>(&'a self, path: &Path, options: &'a OpenOptions) -> Source<'a> {
+        Source {
+            file: Arc::clone(&self.file),
+            path: path.to_owned(),
+            neighbors: &self.neighbors,
+            snapshot: options.snapshot.as_deref(),
+        }
     }
 }
 
@@ -163,8 +262,8 @@ fn stem_of_later(path: &Path) -> Option<&str> {
     (number.len() >= 3 && number.bytes().all(|digit| digit.is_ascii_digit()) && number != "001").then_some(stem)
 }
 
-fn format_of(source: &Source<'_>, options: &OpenOptions) -> Result<&'static dyn Format> {
-    if let Some(name) = &options.format {
+fn format_of(source: &Source<'_>, named: Option<&str>) -> Result<&'static dyn Format> {
+    if let Some(name) = named {
         return by_name(name);
     }
     let mut head = vec![0; HEAD.min(usize::try_from(source.file.size()).unwrap_or(HEAD))];
@@ -173,37 +272,74 @@ fn format_of(source: &Source<'_>, options: &OpenOptions) -> Result<&'static dyn 
     Ok(probe(&head))
 }
 
-/// Lays `image`, whose file is `id`, over the chain that begins with `parent`.
-fn over_parents(
-    image: Box<dyn Image>,
-    mut parent: Option<Parent>,
-    id: FileId,
-    neighbors: &Neighbors,
-) -> Result<Box<dyn Image>> {
-    let mut chain = vec![image];
-    let mut seen = vec![id];
-    while let Some(Parent { name, id: wanted }) = parent {
-        let (file, path) = neighbors.open(&name)?;
-        if seen.contains(&file.id()) {
+/// The images beneath one, opened from the top down.
+struct Parents {
+    next: Option<Parent>,
+    /// The format of the image above.
+    format: &'static str,
+    neighbors: Neighbors,
+    seen: Vec<FileId>,
+}
+
+impl Parents {
+    /// Of the image in `main` at `path`, which says `info` of itself.
+    fn of(main: &MainFile, path: &Path, info: &ImageInfo) -> Self {
+        let neighbors = main.neighbors.beside(path);
+        Parents { next: info.parent.clone(), format: info.format, neighbors, seen: vec![main.id] }
+    }
+
+    /// Opens the next, with its path, what it says of itself and the storage that it takes; none when there is no further.
+    fn next<T>(
+        &mut self,
+        open: impl FnOnce(&dyn Format, &Source<'_>) -> Result<T>,
+    ) -> Result<Option<(T, PathBuf, ImageInfo, u64)>> {
+        let Some(Parent { name, format, id: wanted }) = self.next.take() else { return Ok(None) };
+        let (file, path) = match (&name, &wanted) {
+            (Some(name), _) => self.neighbors.open(name)?,
+            (None, Some(id)) => self.find(id)?,
+            (None, None) => return Err(Error::corrupt("has a parent, but does not say which")),
+        };
+        if self.seen.contains(&file.id()) {
             return Err(Error::corrupt(format!("its chain of parents comes back to {}", path.display())));
         }
-        if chain.len() >= DEEPEST_CHAIN {
+        if self.seen.len() >= DEEPEST_CHAIN {
             return Err(Error::unsupported(format!("more than {DEEPEST_CHAIN} images lie beneath each other")));
         }
-        seen.push(file.id());
-        let source = Source { file, path, neighbors };
+        self.seen.push(file.id());
+        let allocated = file.allocated();
+        let neighbors = self.neighbors.beside(&path);
+        let source = Source { file, path, neighbors: &neighbors, snapshot: None };
         let opened = (|| {
-            let format = format_of(&source, &OpenOptions::default())?;
+            let format = format_of(&source, format.as_deref())?;
             let info = format.describe(&source)?;
             check_identity(wanted.as_deref(), info.id.as_deref())?;
-            Ok((format.open(&source)?, info.parent))
+            Ok((open(format, &source)?, info))
         })();
-        let (image, next) = opened.map_err(|error: Error| error.at_path(&source.path))?;
-        chain.push(image);
-        parent = next;
+        let (opened, info) = opened.map_err(|error: Error| error.at_path(&source.path))?;
+        let path = source.path;
+        self.next = info.parent.clone();
+        self.format = info.format;
+        self.neighbors = neighbors;
+        Ok(Some((opened, path, info, allocated)))
     }
-    let lay = |base: Box<dyn Image>, top: Box<dyn Image>| Box::new(Overlay::new(top, base)) as Box<dyn Image>;
-    chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))
+
+    /// The file in the same folder that holds the image of identifier `id`, for formats that name no file.
+    fn find(&self, id: &str) -> Result<(Arc<FileReader>, PathBuf)> {
+        let format = by_name(self.format)?;
+        for name in self.neighbors.ending(format.extension(), MOST_CANDIDATES)? {
+            // What cannot be opened or is something else is not the one.
+            let Ok((file, path)) = self.neighbors.open(&name) else { continue };
+            let source = Source { file: Arc::clone(&file) as _, path, neighbors: &self.neighbors, snapshot: None };
+            if format.describe(&source).is_ok_and(|info| info.id.as_deref() == Some(id)) {
+                return Ok((file, source.path));
+            }
+        }
+        Err(Error::corrupt(format!(
+            "holds only what differs from its parent, and no .{} file in its folder is that parent: {id}",
+            format.extension()
+        ))
+        .with_hint("copy all images of the disk into one folder; without its parent the disk is not complete"))
+    }
 }
 
 /// A child says which content its parent had when it was made; over any other it shows garbage.

@@ -1,6 +1,5 @@
 //! What a caller wants of an output, in the words that qemu-img uses.
 
-use crate::codec::Level;
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,9 +13,20 @@ pub struct CreateOptions {
     /// Compress: `-c`.
     pub compress: bool,
     /// The level of compression, where the target compresses.
-    pub level: Option<Level>,
+    pub level: Option<u32>,
     /// The size in bytes that no file of the output may pass: `--split`.
     pub split: Option<u64>,
+    /// The file beneath the output, which then holds only what differs from it: `-B` and `-F`.
+    pub backing: Option<Backing>,
+}
+
+/// The image beneath an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backing {
+    /// Its name as the output is to write it: relative to the output's folder.
+    pub name: String,
+    /// Its format.
+    pub format: String,
 }
 
 /// The smallest size of the files that an output is split into.
@@ -33,6 +43,18 @@ impl CreateOptions {
                 Err(Error::usage(format!("cannot split into files of {size} bytes: the least is 1M")))
             }
             split => Ok(split),
+        }
+    }
+
+    /// Checks that no backing file is asked for.
+    ///
+    /// # Errors
+    /// `Usage`, as `format` is not written over one.
+    pub fn no_backing(&self, format: &str) -> Result<()> {
+        match self.backing {
+            None => Ok(()),
+            Some(_) => Err(Error::usage(format!("{format} images are not written over a backing file"))
+                .with_hint("-O qcow2 is written over one")),
         }
     }
 }

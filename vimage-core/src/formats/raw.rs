@@ -2,13 +2,12 @@
 
 use super::options::CreateOptions;
 use super::{Format, Source};
-use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
 use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
 use crate::io::{FileSequence, Outputs, split_evenly};
 use crate::layers::Flat;
-use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoding, Identity, ImageWriter, Plain, Target, Units};
 use std::path::{Path, PathBuf};
 
 /// The raw format.
@@ -39,6 +38,7 @@ impl Format for Raw {
     }
 
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+        options.no_backing("raw")?;
         options.settings.only("raw", &[])?;
         if options.compress || options.level.is_some() {
             return Err(Error::usage("raw images are not compressed")
@@ -49,7 +49,7 @@ impl Format for Raw {
             Some(split) => pieces(path, capacity, split, outputs)?,
         };
         let writer = Box::new(RawWriter(FileSequence::new(outputs, files)?));
-        Ok(Target { units: Units { size: UNIT, encoder: Box::new(Plain) }, writer, identified: false })
+        Ok(Target { units: Units { size: UNIT, encoder: Box::new(Plain), takes: None }, writer, identified: false })
     }
 }
 
@@ -80,7 +80,7 @@ impl ImageWriter for RawWriter {
         self.0.write_all_at(body, offset)
     }
 
-    fn finish(self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
+    fn finish(self: Box<Self>, _: Option<&Identity>) -> Result<()> {
         self.0.finish()
     }
 }

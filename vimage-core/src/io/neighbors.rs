@@ -2,7 +2,8 @@
 //!
 //! An image from a stranger can name any file of the reader's machine as its extent or its parent, and a converter that
 //! follows gives that file's content away (CVE-2015-5163, CVE-2022-47951, CVE-2024-32498). So a reference is a plain
-//! file name in the image's own folder, a regular file and no symbolic link, or it is refused.
+//! file name in the image's own folder, a regular file and no symbolic link, or it is refused, unless the caller trusts the
+//! image and opens the door.
 
 use super::file::{FileId, FileReader};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,13 +17,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Neighbors {
     folder: Option<PathBuf>,
-    opened: Mutex<Vec<FileId>>,
+    external: bool,
+    opened: Arc<Mutex<Vec<FileId>>>,
 }
 
 impl Neighbors {
     /// Opens nothing: every reference is refused.
     pub fn none() -> Self {
-        Neighbors { folder: None, opened: Mutex::default() }
+        Neighbors { folder: None, external: false, opened: Arc::default() }
     }
 
     /// Opens plain file names in the folder of the image at `path`.
@@ -31,7 +33,21 @@ impl Neighbors {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        Neighbors { folder: Some(folder), opened: Mutex::default() }
+        Neighbors { folder: Some(folder), external: false, opened: Arc::default() }
+    }
+
+    /// Opens whatever file or block device is named, wherever it lies. For images that the caller trusts.
+    #[must_use]
+    pub fn allow_external(mut self, allowed: bool) -> Self {
+        self.external = allowed;
+        self
+    }
+
+    /// The neighbours of another file of the same disk, under the same rules.
+    #[must_use]
+    pub fn beside(&self, path: &Path) -> Self {
+        let folder = self.folder.as_ref().and_then(|_| Self::of(path).folder);
+        Neighbors { folder, external: self.external, opened: Arc::clone(&self.opened) }
     }
 
     /// Opens the file `name` that an image refers to; returns it with its path.
@@ -42,8 +58,12 @@ impl Neighbors {
     pub fn open(&self, name: &str) -> Result<(Arc<FileReader>, PathBuf)> {
         let folder = self.folder_for(name)?;
         let path = join(folder, name);
-        let opened = open_in(folder, name).map_err(|error| error.at_path(&path));
-        let reader = FileReader::from_file(opened?).map_err(|error| error.at_path(&path))?;
+        let reader = if self.external {
+            FileReader::open(&path)?
+        } else {
+            let opened = open_in(folder, name).map_err(|error| error.at_path(&path));
+            FileReader::from_file(opened?).map_err(|error| error.at_path(&path))?
+        };
         self.note(reader.id());
         Ok((Arc::new(reader), path))
     }
@@ -51,6 +71,34 @@ impl Neighbors {
     /// Whether a file of this plain name is there.
     pub fn exists(&self, name: &str) -> bool {
         self.folder_for(name).is_ok_and(|folder| folder.join(name).symlink_metadata().is_ok())
+    }
+
+    /// The plain names in the folder that end in `.extension`, in alphabetical order.
+    ///
+    /// # Errors
+    /// `Refused` when no other file may be opened; `Unsupported` when they are more than `most`; `Io`.
+    pub(crate) fn ending(&self, extension: &str, most: usize) -> Result<Vec<String>> {
+        let Some(folder) = &self.folder else {
+            return Err(Error::refused("no other file may be opened for the image"));
+        };
+        let cannot = |cause| Error::io("cannot list the folder", cause).at_path(folder);
+        let mut names = Vec::new();
+        for entry in folder.read_dir().map_err(cannot)? {
+            let name = entry.map_err(cannot)?.file_name();
+            let Some(name) = name
+                .to_str()
+                .filter(|name| name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(extension)))
+            else {
+                continue;
+            };
+            if names.len() == most {
+                return Err(Error::unsupported(format!("more than {most} .{extension} files lie in this folder"))
+                    .at_path(folder));
+            }
+            names.push(name.to_owned());
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// Notes a file that the image is made of.
@@ -70,10 +118,17 @@ impl Neighbors {
                 "the image refers to {quoted}, and no other file may be opened for it"
             )));
         };
-        if !is_plain(name) {
+        if self.external && is_protocol(name) {
+            return Err(Error::unsupported(format!("the image refers to {quoted}, which is not a file")));
+        }
+        if self.external && !name.is_empty() && !name.contains('\0') {
+            return Ok(folder);
+        }
+        if !is_plain(name) || is_protocol(name) {
             return Err(Error::refused(format!("the image refers to {quoted}, which is not a plain file name"))
                 .with_hint(
-                    "an image may only name files in its own folder; put the file there and correct the reference",
+                    "an image may only name files in its own folder: put the file there and correct the reference, or \
+                     open it with --allow-external if you trust where it comes from",
                 ));
         }
         Ok(folder)
@@ -83,6 +138,28 @@ impl Neighbors {
 /// A name that cannot lead out of its folder.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', '\0'])
+}
+
+/// What QEMU takes for something else than a file: a word and a colon before any slash.
+fn is_protocol(name: &str) -> bool {
+    const PROTOCOLS: [&str; 14] = [
+        "json",
+        "nbd",
+        "file",
+        "host_device",
+        "http",
+        "https",
+        "ftp",
+        "ftps",
+        "ssh",
+        "iscsi",
+        "rbd",
+        "nfs",
+        "fat",
+        "blkdebug",
+    ];
+    let word = name.split_once(':').map(|(word, _)| word).filter(|word| !word.contains('/'));
+    name.contains("://") || word.is_some_and(|word| PROTOCOLS.iter().any(|known| known.eq_ignore_ascii_case(word)))
 }
 
 /// A name from an image, made safe to print and short.
@@ -140,7 +217,15 @@ mod tests {
         for name in ["", ".", "..", "/etc/shadow", "../a", "sub/../a", "sub", "link", "C:\\x", "a\0b", "/dev/null"] {
             assert_eq!(neighbors.open(name).unwrap_err().kind(), ErrorKind::Refused, "{name:?}");
         }
-        assert_eq!(neighbors.open("json:{}").unwrap_err().kind(), ErrorKind::Io);
+        for name in ["json:{}", "nbd:unix:/s", "nbd+tcp://host", "https://host/disk"] {
+            assert_eq!(neighbors.open(name).unwrap_err().kind(), ErrorKind::Refused, "{name:?}");
+        }
+        assert_eq!(neighbors.open("at 10:30").unwrap_err().kind(), ErrorKind::Io);
+        let trusting = Neighbors::of(&folder.path().join("image")).allow_external(true);
+        for name in ["a", "link", "sub/../a", folder.path().join("a").to_str().unwrap()] {
+            trusting.open(name).unwrap();
+        }
+        assert_eq!(trusting.open("json:{}").unwrap_err().kind(), ErrorKind::Unsupported);
         assert_eq!(Neighbors::none().open("a").unwrap_err().kind(), ErrorKind::Refused);
     }
 }

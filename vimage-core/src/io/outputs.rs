@@ -28,6 +28,8 @@ pub struct Outputs(Arc<Mutex<State>>);
 struct State {
     replace: bool,
     unflushed: bool,
+    /// The files as they would be, where none is made.
+    measured: Option<Vec<Published>>,
     sources: Vec<FileId>,
     made: Vec<Made>,
     obsolete: Vec<PathBuf>,
@@ -56,6 +58,16 @@ impl Outputs {
         Outputs(Arc::new(Mutex::new(State { replace, sources, ..State::default() })))
     }
 
+    /// Makes no files at all: what is written is counted, and [`measured`](Self::measured) tells how large they would be.
+    pub fn measuring() -> Self {
+        Outputs(Arc::new(Mutex::new(State { measured: Some(Vec::new()), ..State::default() })))
+    }
+
+    /// The finished files of a run that only measures, in the order in which they were finished.
+    pub fn measured(&self) -> Vec<Published> {
+        self.state().measured.clone().unwrap_or_default()
+    }
+
     /// Leaves it to the system when written bytes go to the disk: faster, and what a power failure soon after leaves under
     /// a final name may be incomplete.
     #[must_use]
@@ -71,6 +83,9 @@ impl Outputs {
     /// regular file, `Usage` when this run makes a file there already.
     pub fn check(&self, path: &Path) -> Result<()> {
         let state = self.state();
+        if state.measured.is_some() {
+            return Ok(());
+        }
         if state.made.iter().any(|made| made.path == path) {
             return Err(Error::usage("two outputs of one run would have this name").at_path(path));
         }
@@ -87,6 +102,10 @@ impl Outputs {
     /// As [`check`](Self::check), and `Io` when the folder is missing or cannot be written to.
     pub fn create(&self, path: &Path) -> Result<OutputFile> {
         self.check(path)?;
+        if self.state().measured.is_some() {
+            let to = Destination::Count { run: self.clone(), written: 0, end: Cell::new(0) };
+            return Ok(OutputFile { to, path: path.to_owned() });
+        }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
         // Long names leave no room for more in theirs.
@@ -107,7 +126,8 @@ impl Outputs {
         let mut state = self.state();
         state.made.push(Made { temporary, path: path.to_owned() });
         let flush = !state.unflushed;
-        Ok(OutputFile { file: Arc::new(file), path: path.to_owned(), flush, unflushed: 0, flusher: None })
+        let to = Destination::File { file: Arc::new(file), flush, unflushed: 0, flusher: None };
+        Ok(OutputFile { to, path: path.to_owned() })
     }
 
     /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output.
@@ -186,12 +206,22 @@ fn publish_one(made: Made, replace: bool) -> Result<Published> {
 
 /// A file being made, under its temporary name. Errors name the final one.
 pub struct OutputFile {
-    file: Arc<File>,
+    to: Destination,
     path: PathBuf,
-    flush: bool,
-    /// Bytes written since the last flush.
-    unflushed: u64,
-    flusher: Option<Flusher>,
+}
+
+/// Where the bytes go.
+enum Destination {
+    /// Into a file.
+    File {
+        file: Arc<File>,
+        flush: bool,
+        /// Bytes written since the last flush.
+        unflushed: u64,
+        flusher: Option<Flusher>,
+    },
+    /// Nowhere: they are counted.
+    Count { run: Outputs, written: u64, end: Cell<u64> },
 }
 
 impl OutputFile {
@@ -205,13 +235,23 @@ impl OutputFile {
     /// # Errors
     /// `Io`, for instance when the disk is full.
     pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.file.write_all_at(bytes, offset).map_err(|cause| self.cannot_write(cause, offset))?;
-        self.unflushed += bytes.len() as u64;
-        if self.flush && self.unflushed >= FLUSH_EVERY {
-            self.unflushed = 0;
-            // Without a thread to be had, all is flushed at the end.
-            self.flusher = self.flusher.take().or_else(|| Flusher::start(Arc::clone(&self.file)).ok());
-            self.flusher.iter().for_each(Flusher::wake);
+        match &mut self.to {
+            Destination::Count { written, end, .. } => {
+                *written += bytes.len() as u64;
+                end.set(end.get().max(offset.saturating_add(bytes.len() as u64)));
+            }
+            Destination::File { file, flush, unflushed, flusher } => {
+                if let Err(cause) = file.write_all_at(bytes, offset) {
+                    return Err(self.cannot_write(cause, offset));
+                }
+                *unflushed += bytes.len() as u64;
+                if *flush && *unflushed >= FLUSH_EVERY {
+                    *unflushed = 0;
+                    // Without a thread to be had, all is flushed at the end.
+                    *flusher = flusher.take().or_else(|| Flusher::start(Arc::clone(file)).ok());
+                    flusher.iter().for_each(Flusher::wake);
+                }
+            }
         }
         Ok(())
     }
@@ -221,7 +261,13 @@ impl OutputFile {
     /// # Errors
     /// `Io`, for instance when the file system holds no file of that length.
     pub fn set_len(&self, size: u64) -> Result<()> {
-        self.file.set_len(size).map_err(|cause| self.cannot_write(cause, size))
+        match &self.to {
+            Destination::Count { end, .. } => end.set(size),
+            Destination::File { file, .. } => {
+                file.set_len(size).map_err(|cause| self.cannot_write(cause, size))?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts on the disk what is written, unless that is [left to the system](Outputs::unflushed). Only then is the file
@@ -229,14 +275,21 @@ impl OutputFile {
     ///
     /// # Errors
     /// `Io` when a write failed on its way to the disk.
-    pub fn finish(mut self) -> Result<()> {
-        if !self.flush {
-            return Ok(());
+    pub fn finish(self) -> Result<()> {
+        match self.to {
+            Destination::Count { run, written, end } => {
+                let file = Published { path: self.path, size: end.get(), allocated: written };
+                run.state().measured.get_or_insert_default().push(file);
+                Ok(())
+            }
+            Destination::File { flush: false, .. } => Ok(()),
+            Destination::File { file, flusher, .. } => {
+                let behind = flusher.map_or(Ok(()), Flusher::finish);
+                behind
+                    .and_then(|()| file.sync_all())
+                    .map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
+            }
         }
-        let behind = self.flusher.take().map_or(Ok(()), Flusher::finish);
-        behind
-            .and_then(|()| self.file.sync_all())
-            .map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
     }
 
     fn cannot_write(&self, cause: io::Error, offset: u64) -> Error {

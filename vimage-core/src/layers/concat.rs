@@ -44,8 +44,11 @@ impl Image for Concat {
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {
         let (part, start, _) = self.locate(offset).ok_or_else(|| past_end(offset))?;
-        let mut extent = part.extent_at(offset - start)?;
-        extent.range = extent.range.start + start..extent.range.end + start;
+        let mut extent = part.extent_at(offset - start)?.shifted(start);
+        if self.parts.len() > 1 {
+            // A byte of which of the files, it could not say.
+            extent.at = None;
+        }
         Ok(extent)
     }
 

@@ -52,7 +52,7 @@ impl Image for Flat {
             // Every byte of a flat file is the disk's: a hole in it is a zero, not an absence.
             Stored::Hole => Content::Zero,
         };
-        Ok(Extent::new(offset..(end - self.start).min(self.size), content))
+        Ok(Extent::new(offset..(end - self.start).min(self.size), content).stored_at(at))
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::extent::{Content, Extent, clip};
-use crate::image::Image;
+use crate::image::{Image, Packing};
 
 /// `top` where it holds something, `base` where it holds nothing, zero past the end of a shorter base.
 ///
@@ -33,7 +33,9 @@ impl Image for Overlay {
         if offset >= base {
             return Ok(Extent::new(offset..top.range.end, Content::Hole));
         }
-        Ok(self.base.extent_at(offset)?.clipped(&(offset..top.range.end.min(base))))
+        let mut extent = self.base.extent_at(offset)?.clipped(&(offset..top.range.end.min(base)));
+        extent.depth += 1;
+        Ok(extent)
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
@@ -56,5 +58,39 @@ impl Image for Overlay {
             at = stop;
         }
         Ok(())
+    }
+
+    /// That of the topmost that has one; units of another in the layer below are not taken.
+    fn packing(&self) -> Option<Packing> {
+        self.top.packing().or_else(|| self.base.packing())
+    }
+
+    fn read_packed(&self, offset: u64, out: &mut Vec<u8>) -> Result<bool> {
+        let packing = self.packing();
+        match self.top.extent_at(offset)?.content {
+            Content::Hole if offset < self.base.size() && self.base.packing() == packing => {
+                // A unit of the base may be hidden in part by the top, or be cut by the base's end.
+                let end = offset.saturating_add(packing.map_or(0, |packing| packing.unit)).min(self.size());
+                let whole = end <= self.base.size() && self.clear_until(offset, end)?;
+                Ok(whole && self.base.read_packed(offset, out)?)
+            }
+            Content::Packed if self.top.packing() == packing => self.top.read_packed(offset, out),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Overlay {
+    /// Whether the top holds nothing from `from` to `to`.
+    fn clear_until(&self, from: u64, to: u64) -> Result<bool> {
+        let mut at = from;
+        while at < to {
+            let extent = self.top.extent_at(at)?;
+            if extent.content != Content::Hole {
+                return Ok(false);
+            }
+            at = extent.range.end;
+        }
+        Ok(true)
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::pipeline::{Observer, Plan, SLAB, Slab, in_order, read_data};
+use crate::observer::Observer;
+use crate::pipeline::{Plan, SLAB, Slab, in_order, read_data};
 use crate::zero::is_zero;
 use std::cell::Cell;
 

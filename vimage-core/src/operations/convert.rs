@@ -1,13 +1,14 @@
 //! Writing a disk in a format.
 
-use crate::codec::Level;
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
-use crate::formats::{CreateOptions, by_name};
+use crate::formats::{CreateOptions, OpenImage, OpenOptions, by_name, open};
 use crate::image::Image;
 use crate::io::Outputs;
 use crate::io::outputs::Published;
-use crate::pipeline::{self, Observer};
+use crate::observer::Observer;
+use crate::pipeline;
+use crate::target::Identity;
 use std::path::Path;
 
 /// What a disk is to be written as.
@@ -21,12 +22,20 @@ pub struct ConvertOptions {
     pub replace: bool,
     /// Flush the files to the disk before they get their names, so that not even a power failure leaves half of one.
     pub flush: bool,
+    /// Open a backing file of the output that lies in another folder, and whatever it refers to in turn.
+    pub allow_external: bool,
 }
 
 impl ConvertOptions {
     /// To `format`, as it is written by default.
     pub fn to(format: impl Into<String>) -> Self {
-        ConvertOptions { format: format.into(), create: CreateOptions::default(), replace: false, flush: true }
+        ConvertOptions {
+            format: format.into(),
+            create: CreateOptions::default(),
+            replace: false,
+            flush: true,
+            allow_external: false,
+        }
     }
 
     /// With the format's setting `key`, as `-o` has it.
@@ -45,7 +54,7 @@ impl ConvertOptions {
 
     /// Compressed at `level`.
     #[must_use]
-    pub fn level(mut self, level: Level) -> Self {
+    pub fn level(mut self, level: u32) -> Self {
         self.create.level = Some(level);
         self
     }
@@ -56,7 +65,8 @@ impl ConvertOptions {
 pub struct Converted {
     /// Its files, in the order of the disk; one that describes the others is the last.
     pub files: Vec<Published>,
-    /// The digest of its content, where the format's identifiers derive from it.
+    /// The digest of its content, where it was made on the way: when the format's identifiers derive from it and no packed units
+    /// were taken over as they are.
     pub content: Option<ContentDigest>,
 }
 
@@ -71,18 +81,46 @@ pub fn convert(
     options: &ConvertOptions,
     observer: &dyn Observer,
 ) -> Result<Converted> {
-    let format = by_name(&options.format)?;
-    let outputs = Outputs::new(options.replace, image.files());
+    let path = path.as_ref();
+    let base = open_base(path, options)?;
+    let mut sources = image.files();
+    sources.extend(base.iter().flat_map(Image::files));
+    let outputs = Outputs::new(options.replace, sources);
     let outputs = if options.flush { outputs } else { outputs.unflushed() };
-    let target = format.create(path.as_ref(), image.size(), &options.create, &outputs)?;
-    let mut targets = [target];
-    let content = pipeline::run(image, &mut targets, false, observer)?;
-    for target in targets {
-        target.writer.finish(content.as_ref())?;
-    }
+    let identity = write(image, base.as_ref(), path, options, &outputs, observer)?;
     // Flushing may have taken long.
     if observer.cancelled() {
         return Err(Error::cancelled());
     }
-    Ok(Converted { files: outputs.publish()?, content })
+    Ok(Converted { files: outputs.publish()?, content: identity.and_then(|identity| identity.content()) })
+}
+
+/// Writes `image` over `base` to `outputs`, all but the publishing; returns what identifies its content if that was found out.
+pub(super) fn write(
+    image: &dyn Image,
+    base: Option<&OpenImage>,
+    path: &Path,
+    options: &ConvertOptions,
+    outputs: &Outputs,
+    observer: &dyn Observer,
+) -> Result<Option<Identity>> {
+    let format = by_name(&options.format)?;
+    let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
+    let base = base.map(|base| base as &dyn Image);
+    let identity = pipeline::run(image, base, &mut targets, false, observer)?;
+    for target in targets {
+        target.writer.finish(identity.as_ref())?;
+    }
+    Ok(identity)
+}
+
+/// Opens what the output at `path` is to lie over.
+pub(super) fn open_base(path: &Path, options: &ConvertOptions) -> Result<Option<OpenImage>> {
+    let Some(backing) = &options.create.backing else { return Ok(None) };
+    let open_options = OpenOptions {
+        format: Some(backing.format.clone()),
+        allow_external: options.allow_external,
+        ..OpenOptions::default()
+    };
+    open(path.with_file_name(&backing.name), &open_options).map(Some)
 }

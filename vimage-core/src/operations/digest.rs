@@ -3,7 +3,8 @@
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::pipeline::{self, Observer, Plan, SLAB, in_order, read_data};
+use crate::observer::Observer;
+use crate::pipeline::{self, Plan, SLAB, in_order, read_data};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -57,8 +58,11 @@ impl fmt::Display for Digest {
 pub fn digest(image: &dyn Image, algorithm: Algorithm, observer: &dyn Observer) -> Result<Digest> {
     match algorithm {
         Algorithm::Content => {
-            let content = pipeline::run(image, &mut [], true, observer)?;
-            content.map(|content| Digest(content.0)).ok_or_else(|| Error::usage("no digest was made"))
+            let content = pipeline::run(image, None, &mut [], true, observer)?;
+            content
+                .and_then(|content| content.content())
+                .map(|content| Digest(content.0))
+                .ok_or_else(|| Error::usage("no digest was made"))
         }
         Algorithm::Sha256 => sha256(image, observer),
     }

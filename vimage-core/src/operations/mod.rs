@@ -3,7 +3,9 @@
 mod compare;
 mod convert;
 mod digest;
+mod measure;
 
 pub use compare::{Comparison, compare};
 pub use convert::{ConvertOptions, Converted, convert};
 pub use digest::{Algorithm, Digest, digest};
+pub use measure::measure;

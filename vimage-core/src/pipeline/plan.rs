@@ -1,9 +1,9 @@
 //! What is to be read: the parts of a disk not known to be zero, cut into slabs.
 
-use super::Observer;
 use crate::error::{Error, Result};
 use crate::extent::{Extents, clip};
 use crate::image::Image;
+use crate::observer::Observer;
 use std::ops::Range;
 
 /// A stretch of the disk, aligned to its own size, that one worker reads and encodes at a time.

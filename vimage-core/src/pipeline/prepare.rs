@@ -1,8 +1,8 @@
-//! The parallel part: read a slab, find its zeros once, encode what is left for every target.
+//! The parallel part: read a slab, find once what need not be written, encode what is left for every target.
 
 use super::plan::Slab;
 use super::read::read_data;
-use crate::digest::{BlockHash, hash_blocks};
+use crate::digest::{BlockHash, hash_blocks, hash_packed};
 use crate::error::Result;
 use crate::image::Image;
 use crate::target::{Encoding, Units};
@@ -13,14 +13,30 @@ use std::ops::Range;
 /// allocate, and so what a hole in a file can be.
 const ZERO_BLOCK: usize = 4096;
 
+/// Where the bytes come from.
+pub(crate) struct Origin<'a> {
+    /// The disk.
+    pub(crate) image: &'a dyn Image,
+    /// What lies beneath the targets: what is the same there is not written. Zeros, as a rule.
+    pub(crate) base: &'a dyn Image,
+    /// Whether the block hashes are wanted.
+    pub(crate) identified: bool,
+    /// Whether packed units are taken over as they are. There is one target then.
+    pub(crate) passing: bool,
+}
+
 /// A slab read and encoded; kept and filled again.
 ///
-/// Costs, in bytes, a slab and what it encodes to for each target.
+/// Costs, in bytes, a slab and what it encodes to for each target, and another slab where there is a base.
 #[derive(Default)]
 pub(crate) struct Prepared {
     /// The disk's bytes, filled up with zeros to whole units.
     data: Vec<u8>,
-    /// For each block of `data`, whether it is all zero.
+    /// The base's bytes, where it holds any in the slab.
+    base: Vec<u8>,
+    /// For each block of `data`, whether the base holds the same.
+    same: Vec<bool>,
+    /// For each block of `data`, whether it is all zero where the base is not.
     zero: Vec<bool>,
     /// What each target gets.
     encoded: Vec<Encoded>,
@@ -45,16 +61,18 @@ struct Body {
 }
 
 impl Prepared {
-    /// Fills this with `slab` of `image`, encoded for `targets`; with `hashes` if `identified`.
-    pub(crate) fn fill(&mut self, slab: &Slab, image: &dyn Image, targets: &[&Units], identified: bool) -> Result<()> {
-        self.read(slab, image, targets)?;
+    /// Fills this with `slab` of `origin`, encoded for `targets`.
+    pub(crate) fn fill(&mut self, slab: &Slab<2>, origin: &Origin<'_>, targets: &[&Units]) -> Result<()> {
         self.encoded.resize_with(targets.len(), Encoded::default);
-        let block = self.data.len() / self.zero.len().max(1);
-        for (target, encoded) in targets.iter().zip(&mut self.encoded) {
-            encoded.fill(target, &self.data, &self.zero, block)?;
-        }
         self.hashes.clear();
-        if identified {
+        if let (true, &[target]) = (origin.passing, targets) {
+            return self.pass(slab, origin, target);
+        }
+        self.read(slab, origin, targets)?;
+        for (target, encoded) in targets.iter().zip(&mut self.encoded) {
+            encoded.fill(target, &self.data, &self.same, &self.zero)?;
+        }
+        if origin.identified {
             hash_blocks(slab.offset, &self.data[..slab.len], &mut self.hashes);
         }
         Ok(())
@@ -64,58 +82,109 @@ impl Prepared {
     pub(crate) fn bodies(
         &self,
         index: usize,
-        slab: &Slab,
+        slab: &Slab<2>,
         mut append: impl FnMut(u64, &[u8], Encoding) -> Result<()>,
     ) -> Result<()> {
         let encoded = &self.encoded[index];
         encoded.bodies.iter().try_for_each(|body| {
             let bytes = match body.how {
-                Encoding::Plain => &self.data[body.bytes.clone()],
+                Encoding::Plain | Encoding::Zero => &self.data[body.bytes.clone()],
                 Encoding::Packed => &encoded.packed[body.bytes.clone()],
             };
             append(slab.offset + body.at as u64, bytes, body.how)
         })
     }
 
-    /// Reads what the image holds of the slab and finds its zeros; what the image knows to be zero is neither read nor
-    /// searched.
-    fn read(&mut self, slab: &Slab, image: &dyn Image, targets: &[&Units]) -> Result<()> {
+    /// Reads what the image holds of the slab and finds what the base holds too; what both know to be zero is neither read
+    /// nor searched.
+    fn read(&mut self, slab: &Slab<2>, origin: &Origin<'_>, targets: &[&Units]) -> Result<()> {
         let largest = targets.iter().map(|target| target.size).fold(1, usize::max);
         let smallest = targets.iter().map(|target| target.size).fold(ZERO_BLOCK, usize::min);
         let len = slab.len.next_multiple_of(largest.max(smallest));
+        let [data, base] = &slab.data;
         self.data.resize(len, 0);
-        read_data(image, slab.offset, &slab.data[0], &mut self.data)?;
+        read_data(origin.image, slab.offset, data, &mut self.data)?;
+        self.same.clear();
+        self.same.resize(len / smallest, true);
         self.zero.clear();
-        self.zero.resize(len / smallest, true);
-        for range in &slab.data[0] {
-            self.zero[range.start / smallest..range.end.div_ceil(smallest)].fill(false);
+        let touched = |range: &Range<usize>| range.start / smallest..range.end.div_ceil(smallest);
+        data.iter().for_each(|range| self.same[touched(range)].fill(false));
+        if base.is_empty() {
+            for (same, block) in self.same.iter_mut().zip(self.data.chunks_exact(smallest)) {
+                *same = *same || is_zero(block);
+            }
+            return Ok(());
         }
-        for (zero, block) in self.zero.iter_mut().zip(self.data.chunks_exact(smallest)) {
-            *zero = *zero || is_zero(block);
+        self.base.resize(len, 0);
+        read_data(origin.base, slab.offset, base, &mut self.base)?;
+        base.iter().for_each(|range| self.same[touched(range)].fill(false));
+        let blocks = self.data.chunks_exact(smallest).zip(self.base.chunks_exact(smallest));
+        for (same, (block, beneath)) in self.same.iter_mut().zip(blocks) {
+            *same = *same || block == beneath;
+            self.zero.push(!*same && is_zero(block));
+        }
+        Ok(())
+    }
+
+    /// Takes over what is packed, and reads and encodes the units that are not.
+    fn pass(&mut self, slab: &Slab<2>, origin: &Origin<'_>, target: &Units) -> Result<()> {
+        let Encoded { packed, bodies } = &mut self.encoded[0];
+        packed.clear();
+        bodies.clear();
+        self.data.resize(slab.len.next_multiple_of(target.size), 0);
+        for at in (0..slab.len).step_by(target.size) {
+            let unit = at..at + target.size;
+            let held = at..unit.end.min(slab.len);
+            if !slab.data[0].iter().any(|range| range.start < held.end && range.end > held.start) {
+                continue;
+            }
+            let (start, offset) = (packed.len(), slab.offset + at as u64);
+            let how = if origin.image.read_packed(offset, packed)? {
+                Encoding::Packed
+            } else {
+                self.data[unit.clone()].fill(0);
+                origin.image.read_exact_at(&mut self.data[held], offset)?;
+                if is_zero(&self.data[unit.clone()]) {
+                    continue;
+                }
+                target.encoder.encode(&self.data[unit.clone()], packed)?
+            };
+            let bytes = if how == Encoding::Packed { start..packed.len() } else { unit };
+            if origin.identified {
+                let stored = if how == Encoding::Packed { &packed[bytes.clone()] } else { &self.data[bytes.clone()] };
+                self.hashes.push(hash_packed(offset, stored));
+            }
+            bodies.push(Body { at, bytes, how });
         }
         Ok(())
     }
 }
 
 impl Encoded {
-    fn fill(&mut self, target: &Units, data: &[u8], zero: &[bool], block: usize) -> Result<()> {
+    /// Encodes the units of `data` that are not all the `same` as beneath. `zero` is empty where nothing is beneath.
+    fn fill(&mut self, target: &Units, data: &[u8], same: &[bool], zero: &[bool]) -> Result<()> {
         self.packed.clear();
         self.bodies.clear();
-        let blocks_per_unit = target.size / block;
+        let block = data.len() / same.len().max(1);
+        let blocks = target.size / block.max(1);
         for (index, unit) in data.chunks_exact(target.size).enumerate() {
-            if zero[index * blocks_per_unit..][..blocks_per_unit].iter().all(|&zero| zero) {
+            let (first, at) = (index * blocks, index * target.size);
+            if same[first..][..blocks].iter().all(|&same| same) {
                 continue;
             }
-            let at = index * target.size;
             let start = self.packed.len();
-            let how = target.encoder.encode(unit, &mut self.packed)?;
+            let hides = !zero.is_empty() && zero[first..][..blocks].iter().zip(&same[first..]).all(|(&z, &s)| z || s);
+            let how = match hides && is_zero(unit) {
+                true => Encoding::Zero,
+                false => target.encoder.encode(unit, &mut self.packed)?,
+            };
             let bytes = match how {
-                Encoding::Plain => at..at + target.size,
+                Encoding::Plain | Encoding::Zero => at..at + target.size,
                 Encoding::Packed => start..self.packed.len(),
             };
             match self.bodies.last_mut() {
-                // Plain neighbours go to the writer, and so to the file, in one piece.
-                Some(last) if how == Encoding::Plain && last.how == how && last.bytes.end == bytes.start => {
+                // Neighbours go to the writer, and so to the file, in one piece.
+                Some(last) if how != Encoding::Packed && last.how == how && last.bytes.end == bytes.start => {
                     last.bytes.end = bytes.end;
                 }
                 _ => self.bodies.push(Body { at, bytes, how }),

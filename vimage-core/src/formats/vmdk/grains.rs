@@ -1,15 +1,17 @@
 //! Extents made of grains: a directory of tables of grains, whatever the kind, read as an image.
 
 use super::layout::{MARKER, Marker, SECTOR};
-use crate::codec::inflate_zlib;
+use crate::codec::Codec;
+use crate::codec::deflate::{Wrapping, inflate};
 use crate::error::{Error, Result};
 use crate::extent::{Content, Extent};
-use crate::image::Image;
+use crate::formats::cache::TableCache;
+use crate::image::{Image, Packing};
 use crate::io::ReadAt;
 use crate::zero::is_zero;
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use zerocopy::FromBytes;
 
 /// The most tables that the extents of a disk may have: 128 TiB of 64 KiB grains, and 16 MiB of memory.
@@ -17,9 +19,6 @@ pub(super) const MOST_TABLES: u64 = 4 << 20;
 
 /// The largest grain, in sectors: 32 MiB, of which each reading thread may hold two.
 pub(super) const LARGEST_GRAIN: u64 = 65_536;
-
-/// Tables kept in memory per extent. Readers walk a disk in order, a few threads wide.
-const TABLES_KEPT: usize = 16;
 
 thread_local! {
     /// A packed grain as read, and one inflated whole where only a part is wanted.
@@ -39,7 +38,7 @@ pub(super) enum Grain {
 
 /// How grains are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum Form {
     /// As they are.
     Plain,
     /// Deflated, each behind a marker with its length.
@@ -70,17 +69,12 @@ pub(super) struct GrainedExtent {
     pub(super) size: u64,
     /// Bytes of a grain: a power of two.
     pub(super) grain: u64,
-    pub(super) packing: Packing,
+    pub(super) form: Form,
     pub(super) tables: Box<dyn Tables>,
     pub(super) kept: TableCache,
+    /// What its descriptor calls the content.
+    pub(super) content_id: Option<[u8; 16]>,
 }
-
-/// The tables last used, by their number modulo the number of slots.
-#[derive(Default)]
-pub(super) struct TableCache([Mutex<Option<KeptTable>>; TABLES_KEPT]);
-
-/// A table's number and its bytes.
-type KeptTable = (usize, Arc<[u8]>);
 
 impl GrainedExtent {
     /// Bytes of the disk that one table covers.
@@ -91,17 +85,12 @@ impl GrainedExtent {
     /// Table `index`, as it is in the file; none where the directory has none.
     fn table(&self, index: usize) -> Result<Option<Arc<[u8]>>> {
         let Some(at) = self.tables.table_at(index) else { return Ok(None) };
-        let slot = &self.kept.0[index % TABLES_KEPT];
-        if let Some((kept, table)) = &*slot.lock().unwrap_or_else(PoisonError::into_inner)
-            && *kept == index
-        {
-            return Ok(Some(Arc::clone(table)));
-        }
-        let mut bytes = vec![0; self.tables.entries() * self.tables.entry_len()];
-        self.read(&mut bytes, at, "a grain table")?;
-        let table: Arc<[u8]> = bytes.into();
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some((index, Arc::clone(&table)));
-        Ok(Some(table))
+        let table = self.kept.get(index as u64, || {
+            let mut bytes = vec![0; self.tables.entries() * self.tables.entry_len()];
+            self.read(&mut bytes, at, "a grain table")?;
+            Ok(bytes)
+        });
+        table.map(Some)
     }
 
     /// Entry `index` of `table`.
@@ -154,10 +143,10 @@ impl GrainedExtent {
             let held = self.grain.min(self.size - grain);
             // Straight into place where all of the grain is wanted.
             let (got, wanted) = if within == 0 && buf.len() as u64 == self.grain {
-                (inflate_zlib(packed, buf).map_err(place)?, held)
+                (inflate(packed, Wrapping::Zlib, buf).map_err(place)?, held)
             } else {
                 whole.resize(self.grain as usize, 0);
-                let got = inflate_zlib(packed, whole).map_err(place)?;
+                let got = inflate(packed, Wrapping::Zlib, whole).map_err(place)?;
                 buf.copy_from_slice(&whole[within as usize..][..buf.len()]);
                 (got, held)
             };
@@ -174,14 +163,14 @@ impl GrainedExtent {
         let most = self.grain * 2 + SECTOR;
         let there = self.file.size().saturating_sub(at).min(most);
         // Where the next grain starts tells how much to read, so that one read is enough; else half is a fair guess.
-        let guess = match (self.packing, next) {
-            (Packing::Bare, _) => there,
+        let guess = match (self.form, next) {
+            (Form::Bare, _) => there,
             (_, Some(next)) if next > at => there.min(next - at),
             _ => there.min(self.grain / 2 + SECTOR),
         };
         packed.resize((guess as usize).max(MARKER), 0);
         self.read(packed, at, "a grain")?;
-        if self.packing == Packing::Bare {
+        if self.form == Form::Bare {
             return Ok(packed);
         }
         let (marker, _) = Marker::read_from_prefix(packed).map_err(|_| Error::corrupt("a grain without a marker"))?;
@@ -223,7 +212,7 @@ impl Image for GrainedExtent {
         let content = |grain| match grain {
             Grain::Absent => Content::Hole,
             Grain::Zero => Content::Zero,
-            Grain::At(_) if self.packing == Packing::Plain => Content::Data,
+            Grain::At(_) if self.form == Form::Plain => Content::Data,
             Grain::At(_) => Content::Packed,
         };
         let start = first as u64 * span;
@@ -232,13 +221,29 @@ impl Image for GrainedExtent {
             return Ok(Extent::new(offset..(start + span).min(self.size), Content::Hole));
         }
         let entry = ((offset - start) / self.grain) as usize;
-        let found = content(self.entry(&table, entry)?);
+        let grain = self.entry(&table, entry)?;
+        let found = content(grain);
         let mut end = entry + 1;
         let last = (self.size - start).div_ceil(self.grain).min(self.tables.entries() as u64) as usize;
-        while end < last && content(self.entry(&table, end)?) == found {
+        while end < last {
+            let next = self.entry(&table, end)?;
+            // A run of data is one as long as it goes on in the file too.
+            let goes_on = match (grain, next) {
+                (Grain::At(at), Grain::At(next)) if found == Content::Data => {
+                    at.checked_add((end - entry) as u64 * self.grain) == Some(next)
+                }
+                _ => content(next) == found,
+            };
+            if !goes_on {
+                break;
+            }
             end += 1;
         }
-        Ok(Extent::new(offset..(start + end as u64 * self.grain).min(self.size), found))
+        let extent = Extent::new(offset..(start + end as u64 * self.grain).min(self.size), found);
+        Ok(match grain {
+            Grain::At(at) if found == Content::Data => extent.stored_at(at.saturating_add(offset % self.grain)),
+            _ => extent,
+        })
     }
 
     fn read_exact_at(&self, mut buf: &mut [u8], mut offset: u64) -> Result<()> {
@@ -246,7 +251,7 @@ impl Image for GrainedExtent {
             let within = offset % self.grain;
             let (grain, next) = self.locate(offset)?;
             let mut take = (self.grain - within).min(buf.len() as u64);
-            if let (Grain::At(at), Packing::Plain) = (grain, self.packing) {
+            if let (Grain::At(at), Form::Plain) = (grain, self.form) {
                 // Grains that follow each other on the disk and in the file are one read.
                 let mut follows = at.saturating_add(self.grain);
                 while take < buf.len() as u64 && self.locate(offset + take)?.0 == Grain::At(follows) {
@@ -257,7 +262,7 @@ impl Image for GrainedExtent {
             let (now, rest) = buf.split_at_mut(take as usize);
             match grain {
                 Grain::Absent | Grain::Zero => now.fill(0),
-                Grain::At(at) if self.packing == Packing::Plain => {
+                Grain::At(at) if self.form == Form::Plain => {
                     self.read(now, at.saturating_add(within), "a grain")?;
                 }
                 Grain::At(at) => self.read_packed(now, offset - within, within, at, next)?,
@@ -266,5 +271,25 @@ impl Image for GrainedExtent {
             offset += take;
         }
         Ok(())
+    }
+
+    fn content_id(&self) -> Option<[u8; 16]> {
+        self.content_id
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        (self.form == Form::Marked).then_some(Packing { codec: Codec::Zlib, unit: self.grain })
+    }
+
+    fn read_packed(&self, offset: u64, out: &mut Vec<u8>) -> Result<bool> {
+        let (Grain::At(at), next) = self.locate(offset)? else { return Ok(false) };
+        // A last grain may be as short as the disk, and other readers want it whole.
+        if self.form != Form::Marked || offset + self.grain > self.size {
+            return Ok(false);
+        }
+        SCRATCH.with_borrow_mut(|(packed, _)| {
+            out.extend_from_slice(self.fetch_packed(packed, offset, at, next)?);
+            Ok(true)
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! Hosted sparse extents: monolithicSparse, split, streamOptimized.
 
-use super::grains::{Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Packing, TableCache, Tables};
+use super::grains::{Form, Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Tables};
 use super::layout::{
     COMPRESSION_DEFLATE, GD_AT_END, HOSTED_MAGIC, Marker, NEWLINES, SECTOR, SparseHeader, flags, marker,
 };
 use crate::error::{Error, Result};
+use crate::formats::cache::TableCache;
 use crate::io::ReadAt;
 use crate::zero::is_zero;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ pub(super) struct Hosted {
     pub(super) version: u32,
     pub(super) capacity: u64,
     pub(super) grain: u64,
-    pub(super) packing: Packing,
+    pub(super) form: Form,
     /// Whether the directory is after the grains, found by a footer.
     pub(super) footer: bool,
     pub(super) unclean: bool,
@@ -49,8 +50,8 @@ impl Hosted {
             if end.directory == GD_AT_END {
                 return Err(at(Error::corrupt("the footer too says that the grain directory is elsewhere")));
             }
-            if (end.capacity, end.grain, end.entries, end.packing)
-                != (hosted.capacity, hosted.grain, hosted.entries, hosted.packing)
+            if (end.capacity, end.grain, end.entries, end.form)
+                != (hosted.capacity, hosted.grain, hosted.entries, hosted.form)
             {
                 return Err(at(Error::corrupt("the footer contradicts the header")));
             }
@@ -94,12 +95,12 @@ impl Hosted {
         if !(1..=512).contains(&entries) {
             return Err(Error::corrupt(format!("grain tables of {entries} entries: 512 is the rule")).at_offset(0x2c));
         }
-        let packing = match (flags & flags::COMPRESSED != 0, flags & flags::MARKERS != 0) {
-            (false, _) => Packing::Plain,
-            (true, true) => Packing::Marked,
-            (true, false) => Packing::Bare,
+        let form = match (flags & flags::COMPRESSED != 0, flags & flags::MARKERS != 0) {
+            (false, _) => Form::Plain,
+            (true, true) => Form::Marked,
+            (true, false) => Form::Bare,
         };
-        if packing != Packing::Plain && algorithm != COMPRESSION_DEFLATE {
+        if form != Form::Plain && algorithm != COMPRESSION_DEFLATE {
             return Err(
                 Error::unsupported(format!("VMDK compression {algorithm}: only deflate, 1, is known")).at_offset(0x4d)
             );
@@ -110,7 +111,7 @@ impl Hosted {
             version,
             capacity: capacity * SECTOR,
             grain: grain * SECTOR,
-            packing,
+            form,
             footer: false,
             unclean: header.unclean_shutdown != 0,
             descriptor: Some(descriptor).filter(|&(offset, size)| offset != 0 && size != 0),
@@ -142,9 +143,10 @@ impl Hosted {
             path,
             size,
             grain: self.grain,
-            packing: self.packing,
+            form: self.form,
             tables: Box::new(tables),
             kept: TableCache::default(),
+            content_id: None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! How a VMDK is to be written: typed, and from qemu-img's words.
 
 use super::subformat::Subformat;
-use crate::codec::Level;
+use crate::codec::deflate::Level;
 use crate::error::{Error, Result};
 use crate::formats::CreateOptions;
 
@@ -75,6 +75,7 @@ impl WriteOptions {
     /// # Errors
     /// `Usage` for what is unknown or does not go together.
     pub fn from_words(words: &CreateOptions) -> Result<Self> {
+        words.no_backing("vmdk")?;
         let settings = &words.settings;
         settings.only("vmdk", &Self::KEYS)?;
         let mut options = WriteOptions { split: words.split()?, ..WriteOptions::default() };
@@ -93,7 +94,7 @@ impl WriteOptions {
         if let Some(version) = settings.get("toolsversion") {
             options.tools_version = number("toolsversion", version)?;
         }
-        options.level = words.level.unwrap_or_default();
+        options.level = words.level.map(Level::new).transpose()?.unwrap_or_default();
         let subformat = options.subformat;
         if words.compress && words.split.is_some() {
             return Err(Error::usage("a compressed VMDK (streamOptimized) is one file and cannot be split")
@@ -146,8 +147,8 @@ mod tests {
     use super::*;
 
     fn words(settings: &str, compress: bool, split: Option<u64>) -> Result<WriteOptions> {
-        let level = None;
-        WriteOptions::from_words(&CreateOptions { settings: settings.parse()?, compress, level, split })
+        let settings = settings.parse()?;
+        WriteOptions::from_words(&CreateOptions { settings, compress, split, ..CreateOptions::default() })
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A VMDK as an image: its descriptor found, its extents opened and laid end to end.
 
 use super::descriptor::{Access, Descriptor, ExtentKind, ExtentLine, LONGEST};
-use super::grains::{MOST_TABLES, Packing};
+use super::grains::{Form, MOST_TABLES};
 use super::hosted::Hosted;
 use super::layout::{COWD_MAGIC, HOSTED_MAGIC, SECTOR, SESPARSE_MAGIC};
 use super::{cowd, sesparse};
@@ -120,9 +120,9 @@ pub(super) fn describe(source: &Source<'_>) -> Result<ImageInfo> {
         Main::Sparse(hosted, _) => {
             info.virtual_size = hosted.capacity;
             info.unit = Some(hosted.grain);
-            info.compressed = hosted.packing != Packing::Plain;
+            info.compressed = hosted.form != Form::Plain;
             info.details.push(("header-version", hosted.version.to_string()));
-            if hosted.packing != Packing::Plain {
+            if hosted.form != Form::Plain {
                 info.details
                     .push(("grain-directory", if hosted.footer { "at the end" } else { "at the start" }.into()));
             }
@@ -157,7 +157,9 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
                 )));
             }
             let size = hosted.capacity;
-            Ok(Box::new(hosted.open(Arc::clone(&source.file), source.path.clone(), size)?))
+            let mut extent = hosted.open(Arc::clone(&source.file), source.path.clone(), size)?;
+            extent.content_id = content_id(&descriptor);
+            Ok(Box::new(extent))
         }
         Main::Text(descriptor) => {
             if let Some(device) = DEVICES
@@ -222,7 +224,18 @@ fn parent(descriptor: &Descriptor) -> Result<Option<Parent>> {
         return Err(Error::corrupt(format!("has a parent, whose CID is {cid:08x}, but does not name it"))
             .with_hint("without its parent the disk is not complete"));
     };
-    Ok(Some(Parent { name: name.to_owned(), id: Some(format!("{cid:08x}")) }))
+    Ok(Some(Parent { name: Some(name.to_owned()), format: None, id: Some(format!("{cid:08x}")) }))
+}
+
+/// The long form of the content's identifier, where it agrees with the short one.
+fn content_id(descriptor: &Descriptor) -> Option<[u8; 16]> {
+    let text = descriptor.get("ddb.longContentID").filter(|text| text.len() == 32 && text.is_ascii())?;
+    let mut id = [0; 16];
+    for (byte, digits) in id.iter_mut().zip((0..32).step_by(2)) {
+        *byte = u8::from_str_radix(&text[digits..digits + 2], 16).ok()?;
+    }
+    let cid = descriptor.cid().ok().flatten()?;
+    (id[12..] == cid.to_be_bytes()).then_some(id)
 }
 
 fn details(descriptor: &Descriptor) -> Vec<(&'static str, String)> {

@@ -9,8 +9,10 @@ mod text;
 
 use super::options::WriteOptions;
 use super::subformat::Subformat;
-use crate::codec::{Level, deflate_zlib};
+use crate::codec::Codec;
+use crate::codec::deflate::{Level, Wrapping, deflate};
 use crate::error::{Error, Result};
+use crate::image::Packing;
 use crate::io::Outputs;
 use crate::target::{Encoder, Encoding, ImageWriter, Plain, Target, Units};
 use std::path::{Path, PathBuf};
@@ -47,7 +49,9 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
         Subformat::StreamOptimized => Box::new(Deflate(options.level)),
         _ => Box::new(Plain),
     };
-    Ok(Target { units: Units { size: GRAIN as usize, encoder }, writer, identified: true })
+    let packed = options.subformat == Subformat::StreamOptimized;
+    let takes = packed.then_some(Packing { codec: Codec::Zlib, unit: GRAIN });
+    Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: true })
 }
 
 /// Deflates whole grains, the disk's last one too: VirtualBox refuses a grain that inflates to less.
@@ -55,7 +59,7 @@ struct Deflate(Level);
 
 impl Encoder for Deflate {
     fn encode(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding> {
-        deflate_zlib(unit, self.0, out)?;
+        deflate(unit, self.0, Wrapping::Zlib, out)?;
         Ok(Encoding::Packed)
     }
 }

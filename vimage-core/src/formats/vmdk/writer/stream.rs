@@ -5,9 +5,8 @@
 //! behind it, whatever the disk holds.
 
 use super::sparse::{DESCRIPTOR_SECTORS, check_room};
-use super::text::{self, Identity};
+use super::text::{self, TextIdentity};
 use super::{ENTRIES, GRAIN, GRAIN_SECTORS, Names, TABLE_SPAN};
-use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::layout::{
@@ -15,7 +14,7 @@ use crate::formats::vmdk::layout::{
 };
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoding, ImageWriter};
+use crate::target::{Encoding, Identity, ImageWriter};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Bytes gathered before they are written.
@@ -134,7 +133,7 @@ impl ImageWriter for Stream {
         self.put(&[marker.as_bytes(), body])
     }
 
-    fn finish(mut self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, identity: Option<&Identity>) -> Result<()> {
         self.put_table()?;
         let bytes: Vec<u8> = self.directory.iter().flat_map(|entry| entry.to_le_bytes()).collect();
         self.put_marker(marker::GRAIN_DIRECTORY, (bytes.len() as u64).div_ceil(SECTOR))?;
@@ -147,7 +146,7 @@ impl ImageWriter for Stream {
         self.flush()?;
 
         let extents = vec![text::extent(ExtentKind::Sparse, self.capacity, std::mem::take(&mut self.name))];
-        let identity = Identity::of(content, &self.options);
+        let identity = TextIdentity::of(identity, &self.options);
         let descriptor = text::descriptor(self.capacity, extents, identity, &self.options).to_string();
         check_room(&descriptor, &self.file)?;
         let header = self.header(GD_AT_END);

@@ -1,25 +1,29 @@
 //! The descriptor of a disk that is written, in the order and the words that every reader takes.
 
 use super::Names;
-use crate::digest::ContentDigest;
 use crate::error::Result;
 use crate::formats::vmdk::descriptor::{Access, Descriptor, ExtentKind, ExtentLine, Line, NO_PARENT};
 use crate::formats::vmdk::options::{AdapterType, WriteOptions};
 use crate::io::Outputs;
+use crate::target::Identity;
 use std::fmt::Write as _;
 
 /// What identifies a disk: `longContentID`, whose last four bytes are the CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity([u8; 16]);
+pub(super) struct TextIdentity([u8; 16]);
 
-impl Identity {
+impl TextIdentity {
     /// From the content, so that the same disk gets the same identity.
-    pub(super) fn of(content: Option<&ContentDigest>, options: &WriteOptions) -> Self {
-        let derived = content.unwrap_or(&ContentDigest([0; 32])).derive(&format!("vmdk {}", options.subformat));
+    pub(super) fn of(identity: Option<&Identity>, options: &WriteOptions) -> Self {
+        if let Some(Identity::Kept(id)) = identity
+            && is_usable(id)
+        {
+            return TextIdentity(*id);
+        }
+        let nothing = Identity::Kept([0; 16]);
+        let derived = identity.unwrap_or(&nothing).derive(&format!("vmdk {}", options.subformat));
         let candidates = derived.as_chunks::<16>().0;
-        // 0xffffffff stands for no parent, and 0xfffffffe is what VMware's tools take for none yet.
-        let usable = |id: &&[u8; 16]| id[12..] < [0xff, 0xff, 0xff, 0xfe][..];
-        Identity(candidates.iter().find(usable).copied().unwrap_or([1; 16]))
+        TextIdentity(candidates.iter().find(|id| is_usable(id)).copied().unwrap_or([1; 16]))
     }
 
     fn cid(&self) -> String {
@@ -29,6 +33,11 @@ impl Identity {
     fn long(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Whether the CID is one: 0xffffffff stands for no parent, and 0xfffffffe is what VMware's tools take for none yet.
+fn is_usable(id: &[u8; 16]) -> bool {
+    id[12..] < [0xff, 0xff, 0xff, 0xfe][..]
 }
 
 /// An extent of so many bytes.
@@ -41,7 +50,7 @@ pub(super) fn extent(kind: ExtentKind, bytes: u64, file: String) -> ExtentLine {
 pub(super) fn descriptor(
     capacity: u64,
     extents: Vec<ExtentLine>,
-    identity: Identity,
+    identity: TextIdentity,
     options: &WriteOptions,
 ) -> Descriptor {
     let (cylinders, heads, sectors) = geometry(capacity / 512, options.adapter_type);
@@ -111,9 +120,10 @@ mod tests {
     #[test]
     fn the_identity_is_never_a_reserved_one() {
         let options = WriteOptions::default();
-        let one = Identity::of(Some(&ContentDigest([1; 32])), &options);
-        assert_ne!(one, Identity::of(Some(&ContentDigest([2; 32])), &options));
-        assert_eq!(one, Identity::of(Some(&ContentDigest([1; 32])), &options));
+        let content = |byte| Identity::Content(crate::digest::ContentDigest([byte; 32]));
+        let one = TextIdentity::of(Some(&content(1)), &options);
+        assert_ne!(one, TextIdentity::of(Some(&content(2)), &options));
+        assert_eq!(one, TextIdentity::of(Some(&content(1)), &options));
         assert!(one.long().ends_with(&one.cid()) && one.cid().len() == 8);
     }
 }

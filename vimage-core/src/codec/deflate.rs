@@ -1,0 +1,165 @@
+//! Deflate with bounded output, whole units at a time.
+//!
+//! libdeflate is taken for its speed: at level 5 it has zlib-6's ratio at three times its speed, and inflates more than
+//! twice as fast. Its state is kept per thread, as making it costs more than compressing a small unit.
+
+use crate::error::{Error, Result};
+use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use std::cell::RefCell;
+
+/// The level used when none is asked for: the size of zlib's level 6.
+pub const DEFAULT_LEVEL: u32 = 5;
+
+/// The levels of deflate: none to slowest.
+pub const LEVELS: std::ops::RangeInclusive<u32> = 0..=12;
+
+thread_local! {
+    static COMPRESSOR: RefCell<Option<(u32, Compressor)>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+}
+
+/// A checked level of compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level(u32);
+
+impl Default for Level {
+    fn default() -> Self {
+        Level(DEFAULT_LEVEL)
+    }
+}
+
+impl Level {
+    /// The level `number`, one of [`LEVELS`].
+    ///
+    /// # Errors
+    /// `Usage` when there is none of that number.
+    pub fn new(number: u32) -> Result<Self> {
+        if LEVELS.contains(&number) {
+            return Ok(Level(number));
+        }
+        let (from, to) = LEVELS.into_inner();
+        Err(Error::usage(format!("there is no compression level {number}: levels go from {from} to {to}")))
+    }
+}
+
+/// How a deflate stream is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrapping {
+    /// Not at all: RFC 1951.
+    None,
+    /// As zlib does: RFC 1950.
+    Zlib,
+}
+
+/// Appends `plain` to `out` as one stream. Data that does not compress is stored, at most 0.1 % longer.
+///
+/// # Errors
+/// None in practice: the space given is the library's own bound.
+pub fn deflate(plain: &[u8], level: Level, wrapping: Wrapping, out: &mut Vec<u8>) -> Result<()> {
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some((number, compressor)) if *number == level.0 => compressor,
+            kept => {
+                let lvl = CompressionLvl::new(level.0.cast_signed()).map_err(|_| Error::usage("no such level"))?;
+                &mut kept.insert((level.0, Compressor::new(lvl))).1
+            }
+        };
+        let start = out.len();
+        let written = match wrapping {
+            Wrapping::Zlib => {
+                out.resize(start + compressor.zlib_compress_bound(plain.len()), 0);
+                compressor.zlib_compress(plain, &mut out[start..])
+            }
+            Wrapping::None => {
+                out.resize(start + compressor.deflate_compress_bound(plain.len()), 0);
+                compressor.deflate_compress(plain, &mut out[start..])
+            }
+        };
+        out.truncate(start + *written.as_ref().unwrap_or(&0));
+        written.map(drop).map_err(|_| Error::usage("a unit did not fit in its own bound when compressed"))
+    })
+}
+
+/// Appends `plain` to `out` as one stream without wrapping whose distances stay within 4 KiB, for readers that know no
+/// more. Costs twice the time and a tenth more space.
+///
+/// # Errors
+/// None in practice.
+pub fn deflate_near(plain: &[u8], level: Level, out: &mut Vec<u8>) -> Result<()> {
+    const WINDOW_BITS: u8 = 12;
+    // One level further than libdeflate's of the same size, as far as they go.
+    let level = flate2::Compression::new(if level.0 == 0 { 0 } else { (level.0 + 1).min(9) });
+    let mut compress = flate2::Compress::new_with_window_bits(level, false, WINDOW_BITS);
+    // Stored blocks are the worst case: five bytes for each of at most 16 KiB.
+    out.reserve(plain.len() + plain.len() / 2048 + 64);
+    match compress.compress_vec(plain, out, flate2::FlushCompress::Finish) {
+        Ok(flate2::Status::StreamEnd) => Ok(()),
+        _ => Err(Error::usage("a unit did not fit in its own bound when compressed")),
+    }
+}
+
+/// Inflates one stream into `out`; returns how many bytes it held. Bytes after the stream's end are ignored.
+///
+/// # Errors
+/// `Corrupt` when it is no valid stream or holds more than `out` takes.
+pub fn inflate(packed: &[u8], wrapping: Wrapping, out: &mut [u8]) -> Result<usize> {
+    let inflated = DECOMPRESSOR.with_borrow_mut(|decompressor| match wrapping {
+        Wrapping::Zlib => decompressor.zlib_decompress(packed, out),
+        Wrapping::None => decompressor.deflate_decompress(packed, out),
+    });
+    inflated.map_err(|fault| {
+        Error::corrupt(match fault {
+            libdeflater::DecompressionError::BadData => "compressed data that does not inflate".to_owned(),
+            libdeflater::DecompressionError::InsufficientSpace => {
+                format!("compressed data that inflates past the {} bytes of its unit", out.len())
+            }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn every_level_comes_back_and_appends() {
+        let plain: Vec<u8> = (0..65_536_u32).map(|i| ((i * i) >> 7) as u8).collect();
+        for number in LEVELS {
+            let mut out = b"head".to_vec();
+            deflate(&plain, Level::new(number).unwrap(), Wrapping::Zlib, &mut out).unwrap();
+            let mut back = vec![0; plain.len()];
+            assert_eq!(inflate(&out[4..], Wrapping::Zlib, &mut back).unwrap(), plain.len());
+            assert!(out.starts_with(b"head") && back == plain, "{number}");
+        }
+        assert_eq!(Level::new(13).unwrap_err().kind(), ErrorKind::Usage);
+    }
+
+    #[test]
+    fn output_is_bounded_and_rubbish_refused() {
+        let mut packed = Vec::new();
+        deflate(&[7; 1000], Level::default(), Wrapping::Zlib, &mut packed).unwrap();
+        assert_eq!(inflate(&packed, Wrapping::Zlib, &mut [0; 999]).unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(inflate(&packed[..5], Wrapping::Zlib, &mut [0; 1000]).unwrap_err().kind(), ErrorKind::Corrupt);
+        packed.extend_from_slice(b"trailing");
+        assert_eq!(inflate(&packed, Wrapping::Zlib, &mut [0; 1000]).unwrap(), 1000);
+    }
+
+    #[test]
+    fn near_streams_reach_back_no_further_than_a_small_window() {
+        // The same 5000 random bytes twice: only a window of more than 4 KiB finds the second in the first.
+        let mut state = 1_u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let once: Vec<u8> = (0..5000).map(|_| random()).collect();
+        let plain = [once.as_slice(), &once].concat();
+        let (mut far, mut near, mut back) = (Vec::new(), Vec::new(), vec![0; plain.len()]);
+        deflate(&plain, Level::default(), Wrapping::None, &mut far).unwrap();
+        deflate_near(&plain, Level::default(), &mut near).unwrap();
+        assert!(far.len() < 6000 && near.len() > 9000, "{} {}", far.len(), near.len());
+        assert_eq!(inflate(&near, Wrapping::None, &mut back).unwrap(), plain.len());
+        assert_eq!(back, plain);
+    }
+}

@@ -50,7 +50,7 @@ pub(super) fn create_options(args: &OutputArgs) -> Result<CreateOptions> {
 }
 
 /// Where to write and in which format, one found from the other where only one is given.
-pub(super) fn target(
+fn target(
     source: &Path,
     target: Option<&Path>,
     args: &OutputArgs,

@@ -1,16 +1,21 @@
 //! `vimage measure`
 
-use super::convert::{create_options, target};
+use super::convert::create_options;
 use super::{Answer, open_options};
 use crate::args::MeasureArgs;
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
-use vimage_core::{ConvertOptions, Result, measure, open};
+use vimage_core::formats::by_name;
+use vimage_core::{ConvertOptions, Error, Result, measure, open};
 
 pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
-    let (path, format) = target(&args.source, None, &args.output)?;
+    let name = args.output.format.as_deref();
+    let name = name.ok_or_else(|| Error::usage("no format is given").with_hint("add -O FORMAT, such as -O qcow2"))?;
+    let format = by_name(name)?;
+    // A name is part of what some formats write.
+    let path = args.source.with_extension(format.extension());
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);
     let source = open(&args.source, &opening)?;

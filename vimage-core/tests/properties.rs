@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{Source, conforms, disk_of};
 use vimage_core::formats::vmdk::Descriptor;
-use vimage_core::{Comparison, ConvertOptions, compare, convert, digest, open};
+use vimage_core::{Comparison, ConvertOptions, check, compare, convert, digest, open};
 
 const MIB: u64 = 1 << 20;
 
@@ -29,7 +29,26 @@ fn options() -> impl Strategy<Value = ConvertOptions> {
             vmdk(if flat { "twoGbMaxExtentFlat" } else { "twoGbMaxExtentSparse" }).split(split)
         }),
         split.prop_map(|split| ConvertOptions::to("raw").split(split)),
+        any::<bool>().prop_map(|fixed| ConvertOptions::to("vdi").with("static", if fixed { "on" } else { "off" })),
+        qcow2(),
+        qcow2(),
     ]
+}
+
+fn qcow2() -> impl Strategy<Value = ConvertOptions> {
+    (9..=21_u32, 0..=6_u32, any::<bool>(), prop::option::of(any::<bool>())).prop_map(
+        |(cluster, width, extended, packed)| {
+            let options = ConvertOptions::to("qcow2")
+                .with("cluster_size", &(1_u32 << cluster).to_string())
+                .with("refcount_bits", &(1_u32 << width).to_string())
+                .with("extended_l2", if extended && cluster >= 14 { "on" } else { "off" });
+            match packed {
+                None => options,
+                Some(true) => options.with("compression_type", "zstd").level(1),
+                Some(false) => options.level(1),
+            }
+        },
+    )
 }
 
 proptest! {
@@ -47,6 +66,7 @@ proptest! {
         }
         let image = open(&main.unwrap().path, &Default::default()).unwrap();
         conforms(&image, &disk, if options.format == "raw" { 1 } else { 512 }, &format!("{options:?}"));
+        prop_assert!(check(&main.unwrap().path, &Default::default(), &()).unwrap().is_clean());
         prop_assert_eq!(compare(&image, &source, &()).unwrap(), Comparison::Identical);
         let digests = [&image as &dyn vimage_core::Image, &source].map(|image| digest(image, Default::default(), &()).unwrap());
         prop_assert_eq!(digests[0], digests[1]);

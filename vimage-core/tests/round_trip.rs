@@ -31,7 +31,17 @@ fn layouts() -> Vec<Layout> {
         unit: 64 * KIB,
         sector: 512,
     };
+    let qcow2 = |name: &'static str, settings: &str, unit: u64| {
+        let mut options = ConvertOptions::to("qcow2");
+        options.create.settings = settings.parse().unwrap();
+        Layout { name, options, file: "out.qcow2", unit, sector: 512 }
+    };
+    let packed = |mut layout: Layout| {
+        layout.options.create.compress = true;
+        layout
+    };
     let raw = ConvertOptions::to("raw");
+    let vdi = ConvertOptions::to("vdi");
     vec![
         Layout { name: "raw", options: raw.clone(), file: "out.raw", unit: 4 * KIB, sector: 1 },
         Layout { name: "pieces", options: raw.split(5 * MIB), file: "out.raw.001", unit: 4 * KIB, sector: 1 },
@@ -42,6 +52,13 @@ fn layouts() -> Vec<Layout> {
         vmdk("streamOptimized"),
         Layout { options: vmdk("twoGbMaxExtentSparse").options.split(3 * MIB), ..vmdk("split sparse") },
         Layout { options: vmdk("twoGbMaxExtentFlat").options.split(3 * MIB), ..vmdk("split flat") },
+        qcow2("qcow2", "", 64 * KIB),
+        qcow2("qcow2 large", "cluster_size=2M,compat=0.10", 2 * MIB),
+        qcow2("qcow2 parts", "extended_l2=on,cluster_size=2M", 64 * KIB),
+        packed(qcow2("qcow2 zlib", "", 64 * KIB)),
+        packed(qcow2("qcow2 zstd", "compression_type=zstd,cluster_size=256k,refcount_bits=1", 256 * KIB)),
+        Layout { name: "vdi", options: vdi.clone(), file: "out.vdi", unit: MIB, sector: 512 },
+        Layout { name: "vdi static, flat", options: vdi.with("static", "on"), file: "out.vdi", unit: MIB, sector: 512 },
     ]
 }
 
@@ -154,13 +171,14 @@ fn a_map_costs_what_is_stored_and_not_what_the_disk_is() {
 }
 
 #[test]
-fn a_disk_without_bytes_is_raw_or_refused() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_disk_without_bytes_is_raw_or_qcow2_or_refused() {
     let disk = Source(Disk { name: "none", size: 0, runs: Vec::new() });
     for layout in layouts() {
+        let folder = tempfile::tempdir().unwrap();
         let written = convert(&disk, folder.path().join(layout.file), &layout.options, &());
         match layout.options.format.as_str() {
             "raw" => assert_eq!(written.unwrap().files[0].size, 0),
+            "qcow2" => assert_eq!(open(&written.unwrap().files[0].path, &Default::default()).unwrap().size(), 0),
             _ => assert_eq!(written.unwrap_err().kind(), ErrorKind::Usage),
         }
     }

@@ -146,7 +146,14 @@ impl Image for Source {
 /// The ranges that an image holds data for, joined where they touch.
 pub fn data_ranges(image: &dyn Image) -> Vec<Range<u64>> {
     let data = Extents::of(image).map(Result::unwrap).filter(|extent| extent.content.is_data());
-    data.map(|extent| extent.range).collect()
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for extent in data {
+        match ranges.last_mut() {
+            Some(last) if last.end == extent.range.start => last.end = extent.range.end,
+            _ => ranges.push(extent.range),
+        }
+    }
+    ranges
 }
 
 /// A disk made from a few numbers, for tests that draw them at random.

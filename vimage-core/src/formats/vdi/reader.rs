@@ -9,7 +9,7 @@ use crate::extent::{Content, Extent};
 use crate::formats::cache::TableCache;
 use crate::formats::{Findings, Severity, Source};
 use crate::image::{Image, ImageInfo, Parent};
-use crate::io::ReadAt;
+use crate::io::{ReadAt, Stored};
 use crate::observer::Observer;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,8 +114,23 @@ impl VdiImage {
         Ok(match found {
             Block::Free => Extent::new(range, Content::Hole),
             Block::Zero => Extent::new(range, Content::Zero),
-            Block::At(at) => Extent::new(range, Content::Data).stored_at(at + offset % header.block),
+            Block::At(at) => {
+                let extent = Extent::new(range, Content::Data).stored_at(at + offset % header.block);
+                if header.kind == kind::FIXED { self.without_holes(extent)? } else { extent }
+            }
         })
+    }
+
+    /// Where all blocks are there, it is the file's holes that tell where there is nothing.
+    fn without_holes(&self, mut extent: Extent) -> Result<Extent> {
+        let Some(at) = extent.at.filter(|&at| at < self.file.size()) else { return Ok(extent) };
+        let place = |cause| Error::io("cannot map", cause).at_path(&self.path).at_offset(at);
+        let (stored, end) = self.file.stored_at(at).map_err(place)?;
+        extent.range.end = extent.range.end.min(extent.range.start + (end - at));
+        if stored == Stored::Hole {
+            extent.content = Content::Zero;
+        }
+        Ok(extent)
     }
 
     /// Reads stored bytes. A file may end within its last block, the rest of which is zero.
@@ -150,9 +165,9 @@ impl Image for VdiImage {
             let run = self.run(offset)?;
             let take = (run.range.end - offset).min(buf.len() as u64);
             let (now, rest) = buf.split_at_mut(take as usize);
-            match run.at {
-                Some(at) => self.read_data(now, at)?,
-                None => now.fill(0),
+            match (run.content, run.at) {
+                (Content::Data, Some(at)) => self.read_data(now, at)?,
+                _ => now.fill(0),
             }
             buf = rest;
             offset += take;

@@ -83,7 +83,7 @@ impl GrainedExtent {
     }
 
     /// Table `index`, as it is in the file; none where the directory has none.
-    fn table(&self, index: usize) -> Result<Option<Arc<[u8]>>> {
+    pub(super) fn table(&self, index: usize) -> Result<Option<Arc<[u8]>>> {
         let Some(at) = self.tables.table_at(index) else { return Ok(None) };
         let table = self.kept.get(index as u64, || {
             let mut bytes = vec![0; self.tables.entries() * self.tables.entry_len()];
@@ -94,7 +94,7 @@ impl GrainedExtent {
     }
 
     /// Entry `index` of `table`.
-    fn entry(&self, table: &[u8], index: usize) -> Result<Grain> {
+    pub(super) fn entry(&self, table: &[u8], index: usize) -> Result<Grain> {
         let len = self.tables.entry_len();
         let mut entry = [0; 8];
         entry[..len].copy_from_slice(&table[index * len..][..len]);
@@ -102,7 +102,7 @@ impl GrainedExtent {
     }
 
     /// Where the grain that holds `offset` is, and where the one after it, as far as the same table says.
-    fn locate(&self, offset: u64) -> Result<(Grain, Option<u64>)> {
+    pub(super) fn locate(&self, offset: u64) -> Result<(Grain, Option<u64>)> {
         let index = (offset / self.table_span()) as usize;
         let Some(table) = self.table(index)? else { return Ok((Grain::Absent, None)) };
         let entry = (offset % self.table_span() / self.grain) as usize;
@@ -159,7 +159,13 @@ impl GrainedExtent {
     }
 
     /// The packed bytes of a grain.
-    fn fetch_packed<'a>(&self, packed: &'a mut Vec<u8>, grain: u64, at: u64, next: Option<u64>) -> Result<&'a [u8]> {
+    pub(super) fn fetch_packed<'a>(
+        &self,
+        packed: &'a mut Vec<u8>,
+        grain: u64,
+        at: u64,
+        next: Option<u64>,
+    ) -> Result<&'a [u8]> {
         let most = self.grain * 2 + SECTOR;
         let there = self.file.size().saturating_sub(at).min(most);
         // Where the next grain starts tells how much to read, so that one read is enough; else half is a fair guess.

@@ -171,7 +171,7 @@ impl Hosted {
     }
 }
 
-fn header_at(file: &dyn ReadAt, offset: u64) -> Result<SparseHeader> {
+pub(super) fn header_at(file: &dyn ReadAt, offset: u64) -> Result<SparseHeader> {
     let mut bytes = [0; SECTOR as usize];
     file.read_exact_at(&mut bytes, offset).map_err(|cause| match cause.kind() {
         std::io::ErrorKind::UnexpectedEof => {
@@ -187,7 +187,7 @@ fn header_at(file: &dyn ReadAt, offset: u64) -> Result<SparseHeader> {
 }
 
 /// Where the footer's header is: before the end-of-stream marker, which should be the last sector of the file.
-fn find_footer(file: &dyn ReadAt) -> Result<u64> {
+pub(super) fn find_footer(file: &dyn ReadAt) -> Result<u64> {
     let end = file.size() / SECTOR * SECTOR;
     let mut sector = [0; SECTOR as usize];
     let mut at = end;
@@ -213,14 +213,14 @@ fn find_footer(file: &dyn ReadAt) -> Result<u64> {
 }
 
 /// The kind of the marker in `sector`, when it is one and no grain's.
-fn marker_kind(sector: &[u8]) -> Option<u32> {
+pub(super) fn marker_kind(sector: &[u8]) -> Option<u32> {
     let (marker, rest) = Marker::read_from_prefix(sector).ok()?;
     let (kind, _) = U32::read_from_prefix(rest).ok()?;
     (marker.size.get() == 0).then(|| kind.get())
 }
 
 /// Reads `count` entries of four bytes at `sector`.
-fn read_entries(file: &dyn ReadAt, sector: u64, count: u64) -> Result<Vec<u32>> {
+pub(super) fn read_entries(file: &dyn ReadAt, sector: u64, count: u64) -> Result<Vec<u32>> {
     let at = sector.saturating_mul(SECTOR);
     let there = file.size().saturating_sub(at);
     if count > MOST_TABLES || count * 4 > there {

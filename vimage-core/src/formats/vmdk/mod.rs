@@ -1,5 +1,6 @@
 //! VMDK, VMware's disk format in all its kinds: "Virtual Disk Format 5.0" and what the tools of the field make of it.
 
+mod check;
 mod cowd;
 mod descriptor;
 mod grains;
@@ -16,10 +17,11 @@ pub use descriptor::{Access, Descriptor, ExtentKind, ExtentLine, Line};
 pub use options::{AdapterType, WriteOptions};
 pub use subformat::Subformat;
 
-use super::{CreateOptions, Format, Source};
+use super::{CreateOptions, Findings, Format, Source};
 use crate::error::Result;
 use crate::image::{Image, ImageInfo};
 use crate::io::Outputs;
+use crate::observer::Observer;
 use crate::target::Target;
 use std::path::Path;
 
@@ -45,6 +47,10 @@ impl Format for Vmdk {
 
     fn open(&self, source: &Source<'_>) -> Result<Box<dyn Image>> {
         reader::open(source)
+    }
+
+    fn check(&self, source: &Source<'_>, observer: &dyn Observer) -> Result<Findings> {
+        check::check(source, observer)
     }
 
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {

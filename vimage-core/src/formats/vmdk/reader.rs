@@ -14,7 +14,7 @@ use crate::layers::{Concat, Flat, Zeros};
 use std::sync::Arc;
 
 /// Kinds of disk that are a host's devices.
-const DEVICES: [&str; 5] = ["fullDevice", "partitionedDevice", "vmfsRDM", "vmfsRDMP", "vmfsRaw"];
+pub(super) const DEVICES: [&str; 5] = ["fullDevice", "partitionedDevice", "vmfsRDM", "vmfsRDMP", "vmfsRaw"];
 
 /// Whether a file that begins with `head` is a VMDK or a part of one.
 pub(super) fn probe(head: &[u8]) -> bool {
@@ -40,7 +40,7 @@ fn is_descriptor(head: &[u8]) -> bool {
 }
 
 /// A VMDK's main file.
-enum Main {
+pub(super) enum Main {
     /// One sparse file with its descriptor inside.
     Sparse(Box<Hosted>, Descriptor),
     /// A descriptor that names the files.
@@ -48,7 +48,7 @@ enum Main {
 }
 
 impl Main {
-    fn read(source: &Source<'_>) -> Result<Self> {
+    pub(super) fn read(source: &Source<'_>) -> Result<Self> {
         let file = source.file.as_ref();
         let mut head = [0; 8];
         let len = head.len().min(usize::try_from(file.size()).unwrap_or(usize::MAX));
@@ -84,6 +84,12 @@ impl Main {
 
 /// The text in `size` bytes from `offset` on, up to the first NUL.
 fn read_text(file: &dyn ReadAt, offset: u64, size: u64) -> Result<String> {
+    // Other encodings than UTF-8 matter only in names, and a name that is not there says so.
+    Ok(String::from_utf8_lossy(&read_bytes(file, offset, size)?).into_owned())
+}
+
+/// The bytes of that text.
+pub(super) fn read_bytes(file: &dyn ReadAt, offset: u64, size: u64) -> Result<Vec<u8>> {
     let there = file.size().saturating_sub(offset).min(size);
     if there < size {
         return Err(Error::corrupt("the descriptor reaches past the end of the file").at_offset(offset));
@@ -100,8 +106,7 @@ fn read_text(file: &dyn ReadAt, offset: u64, size: u64) -> Result<String> {
         }
         None => {}
     }
-    // Other encodings than UTF-8 matter only in names, and a name that is not there says so.
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
 /// What the VMDK says of itself.
@@ -213,12 +218,12 @@ fn open_extent(line: &ExtentLine, source: &Source<'_>, tables: &mut usize) -> Re
 }
 
 /// The bytes of the disk that an extent holds.
-fn bytes_of(line: &ExtentLine) -> Result<u64> {
+pub(super) fn bytes_of(line: &ExtentLine) -> Result<u64> {
     let bytes = line.sectors.checked_mul(SECTOR).filter(|&bytes| i64::try_from(bytes).is_ok());
     bytes.ok_or_else(|| Error::corrupt(format!("an extent of {} sectors: no disk has 2^63 bytes", line.sectors)))
 }
 
-fn parent(descriptor: &Descriptor) -> Result<Option<Parent>> {
+pub(super) fn parent(descriptor: &Descriptor) -> Result<Option<Parent>> {
     let Some(cid) = descriptor.parent_cid()? else { return Ok(None) };
     let Some(name) = descriptor.get("parentFileNameHint") else {
         return Err(Error::corrupt(format!("has a parent, whose CID is {cid:08x}, but does not name it"))

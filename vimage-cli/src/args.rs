@@ -131,7 +131,8 @@ pub(crate) struct OutputArgs {
     pub(crate) level: Option<u32>,
     /// Write only what differs from this image, which lies beneath the output (qcow2)
     ///
-    /// The name is written as it is given and counts from the output's folder.
+    /// The name is written as it is given and counts from the output's folder. A base in another folder is opened again only
+    /// with --allow-external.
     #[arg(short = 'B', long = "backing", value_name = "FILE", requires = "backing_format")]
     pub(crate) backing: Option<String>,
     /// The format of the image beneath
@@ -218,7 +219,8 @@ pub(crate) struct MapArgs {
 /// Look for faults in an image
 ///
 /// Follows every table: what overlaps, lies past the end, is counted wrongly or used by nothing (a leak), and what makes
-/// stricter readers refuse the image (a risk). Nothing is changed. Images beneath it are not checked. The exit status is 0
+/// stricter readers refuse the image (a risk). Compressed grains of a VMDK are unpacked, compressed clusters of a qcow2 are
+/// not: `vimage digest` reads all of a disk. Nothing is changed. Images beneath it are not checked. The exit status is 0
 /// for a clean image and 1 for one with findings.
 #[derive(Args)]
 #[command(after_help = "Example:\n  vimage check disk.qcow2")]
@@ -256,7 +258,7 @@ pub(crate) struct MeasureArgs {
     /// Show progress even where standard error is no terminal
     #[arg(short, long)]
     pub(crate) progress: bool,
-    /// Print it as JSON, with qemu-img's names
+    /// Print it as JSON; "required" is qemu-img's name for the size
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -307,6 +309,9 @@ pub(crate) struct DigestArgs {
     /// Their format [default: found by their first bytes]
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
     pub(crate) format: Option<String>,
+    /// The snapshot, by its id or name (qcow2)
+    #[arg(short = 'l', long, value_name = "SNAPSHOT")]
+    pub(crate) snapshot: Option<String>,
     /// How: content or sha256
     #[arg(short, long, default_value = "content", value_parser = parse::<Algorithm>)]
     pub(crate) algorithm: Algorithm,

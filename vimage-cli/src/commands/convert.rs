@@ -50,11 +50,7 @@ pub(super) fn create_options(args: &OutputArgs) -> Result<CreateOptions> {
 }
 
 /// Where to write and in which format, one found from the other where only one is given.
-fn target(
-    source: &Path,
-    target: Option<&Path>,
-    args: &OutputArgs,
-) -> Result<(PathBuf, &'static dyn Format)> {
+fn target(source: &Path, target: Option<&Path>, args: &OutputArgs) -> Result<(PathBuf, &'static dyn Format)> {
     for path in [Some(source), target].into_iter().flatten() {
         if path == Path::new("-") {
             return Err(Error::usage("standard input and output cannot be used yet: name a file"));

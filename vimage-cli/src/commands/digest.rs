@@ -11,7 +11,9 @@ use vimage_core::{Result, digest, open};
 pub(super) fn run(args: &DigestArgs) -> Result<Answer> {
     let mut digests = Vec::with_capacity(args.images.len());
     for path in &args.images {
-        let image = open(path, &open_options(args.format.as_ref(), &args.open))?;
+        let mut options = open_options(args.format.as_ref(), &args.open);
+        options.snapshot.clone_from(&args.snapshot);
+        let image = open(path, &options)?;
         let digest = digest(&image, args.algorithm, &Progress::new("Digesting", args.progress, false))?;
         if !args.json {
             // As sha256sum prints it.

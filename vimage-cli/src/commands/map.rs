@@ -12,6 +12,8 @@ pub(super) fn run(args: &MapArgs) -> Result<Answer> {
     let image = open(&args.image, &options)?;
     // Line by line: a disk may have millions of runs.
     if args.json {
+        // What is printed is a whole document or none.
+        Extents::of(&image).try_for_each(|extent| extent.map(drop))?;
         let mut before = "[";
         for extent in Extents::of(&image) {
             let text = serde_json::to_string(&Run::of(&extent?));

@@ -5,6 +5,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod hostile;
+pub(crate) mod laid;
 pub(crate) mod namespace;
 mod outcome;
 

@@ -326,13 +326,25 @@ impl Parents {
     /// The file in the same folder that holds the image of identifier `id`, for formats that name no file.
     fn find(&self, id: &str) -> Result<(Arc<FileReader>, PathBuf)> {
         let format = by_name(self.format)?;
+        // It is told by its making; what follows says as of when.
+        let made = |id: &str| id.split(" as of ").next().map(str::to_owned);
+        let mut changed = None;
         for name in self.neighbors.ending(format.extension(), MOST_CANDIDATES)? {
             // What cannot be opened or is something else is not the one.
             let Ok((file, path)) = self.neighbors.open(&name) else { continue };
             let source = Source { file: Arc::clone(&file) as _, path, neighbors: &self.neighbors, snapshot: None };
-            if format.describe(&source).is_ok_and(|info| info.id.as_deref() == Some(id)) {
+            let found = format.describe(&source).ok().and_then(|info| info.id);
+            if found.as_deref() == Some(id) {
                 return Ok((file, source.path));
             }
+            if found.is_some_and(|found| made(&found) == made(id)) {
+                changed.get_or_insert(source.path);
+            }
+        }
+        if let Some(path) = changed {
+            let path = path.display();
+            return Err(Error::corrupt(format!("its parent {path} was changed since it was made over it, as {id}"))
+                .with_hint("find the parent as it was when the child was made; over any other the disk is garbage"));
         }
         Err(Error::corrupt(format!(
             "holds only what differs from its parent, and no .{} file in its folder is that parent: {id}",

@@ -52,7 +52,7 @@ impl Header {
         let mut header = Self::check(&raw, file)?;
         let cluster = header.cluster();
         let backing_at = raw.backing_file_offset.get();
-        let end = if backing_at == 0 { cluster } else { backing_at };
+        let end = if backing_at == 0 { cluster } else { backing_at.min(cluster) };
         header.extensions = Extensions::read(file, header.length, end.min(file.size()))?;
         // Named features make a better refusal.
         let unknown = header.incompatible & !incompatible::KNOWN;
@@ -125,7 +125,7 @@ impl Header {
         };
         let size = raw.size.get() / 512 * 512;
         if i64::try_from(size).is_err() {
-            return corrupt(24, format!("a disk of {size} bytes: 2^63 is the most"));
+            return corrupt(24, format!("a disk of {size} bytes: it has less than 2^63"));
         }
         let l1_entries = u64::from(raw.l1_size.get());
         let header = Header {

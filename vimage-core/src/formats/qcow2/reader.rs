@@ -90,7 +90,11 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
     let file = Arc::clone(&source.file);
     let header = Header::read(file.as_ref())?;
     if header.encryption != 0 {
-        let method = if header.encryption == 2 { "LUKS" } else { "AES" };
+        let method = match header.encryption {
+            1 => "AES".to_owned(),
+            2 => "LUKS".to_owned(),
+            other => format!("method {other}, which is not known"),
+        };
         return Err(Error::unsupported(format!("is encrypted ({method}), and cannot be read without its key"))
             .at_offset(32)
             .with_hint("decrypt it with the tool that encrypted it"));
@@ -153,6 +157,8 @@ struct Qcow2Image {
 struct Slice {
     table: Arc<[u8]>,
     start: u64,
+    /// Where the stretch is in the file.
+    at: u64,
     /// The disk's byte before which what it covers ends.
     end: u64,
 }
@@ -178,12 +184,13 @@ impl Qcow2Image {
             Ok(slice)
         });
         let table = table.map_err(|error| error.at_path(&self.path).at_offset(at))?;
-        Ok(Some(Slice { table, start: number * span, end: ((number + 1) * span).min(self.size) }))
+        Ok(Some(Slice { table, at, start: number * span, end: ((number + 1) * span).min(self.size) }))
     }
 
     fn cluster_at(&self, slice: &Slice, offset: u64) -> Result<Cluster> {
         let index = ((offset - slice.start) / self.cluster) as usize;
-        self.entries.cluster_at(&slice.table, index).map_err(|error| error.at_path(&self.path))
+        let place = |error: Error| error.at_path(&self.path).at_offset(slice.at + (index * self.entries.len()) as u64);
+        self.entries.cluster_at(&slice.table, index).map_err(place)
     }
 
     /// The piece of a cluster that holds `offset`, and the disk's byte before which it ends.

@@ -16,6 +16,9 @@ const LARGEST_TABLE: u64 = 64 << 20;
 /// The most bytes of extra data of one.
 const MOST_EXTRA: u32 = 1024;
 
+/// The most bytes of all identifiers and names, which are kept.
+const MOST_TEXT: usize = 4 << 20;
+
 /// A snapshot: its L1 table, and how large the disk was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -36,9 +39,13 @@ pub(super) fn read(file: &dyn ReadAt, header: &Header) -> Result<(Vec<Entry>, u6
         return Err(Error::corrupt(message).at_offset(60));
     }
     let mut entries = Vec::new();
-    let mut at = header.snapshots_offset;
+    let (mut at, mut text) = (header.snapshots_offset, 0);
     for _ in 0..header.snapshots {
         let (entry, end) = read_one(file, header, at).map_err(|error| error.at_offset(at))?;
+        text += entry.id.len() + entry.name.len();
+        if text > MOST_TEXT {
+            return Err(Error::corrupt(format!("names of snapshots of more than {MOST_TEXT} bytes")).at_offset(at));
+        }
         entries.push(entry);
         at = end;
         if at - header.snapshots_offset > LARGEST_TABLE {

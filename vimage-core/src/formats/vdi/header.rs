@@ -1,6 +1,6 @@
 //! The header, every field checked.
 
-use super::layout::{RawHeader, SHORTEST_HEADER, SIGNATURE, VERSION, kind};
+use super::layout::{MOST_BLOCKS, RawHeader, SHORTEST_HEADER, SIGNATURE, VERSION, kind};
 use super::uuid;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
@@ -86,7 +86,7 @@ impl Header {
         // VirtualBox rounds down, QEMU up; both write whole sectors.
         let size = raw.disk_size.get();
         if i64::try_from(size).is_err() {
-            return corrupt(0x170, format!("a disk of {size} bytes: 2^63 is the most"));
+            return corrupt(0x170, format!("a disk of {size} bytes: it has less than 2^63"));
         }
         let size = size.next_multiple_of(512);
         let blocks = raw.blocks.get();
@@ -108,8 +108,14 @@ impl Header {
             .at_offset(0x180)
             .with_hint("the file was cut off, or its header is damaged"));
         }
+        if blocks > MOST_BLOCKS {
+            return Err(Error::unsupported(format!("{blocks} blocks: {MOST_BLOCKS} is the most")).at_offset(0x180));
+        }
         if data < map_end {
             return corrupt(0x158, format!("the blocks, from byte {data} on, lie in the map, which ends at {map_end}"));
+        }
+        if kind == kind::DIFFERENCING && raw.parent == [0; 16] {
+            return corrupt(0x1a8, "holds only what differs from its parent, and names none".into());
         }
         Ok(Header {
             kind,

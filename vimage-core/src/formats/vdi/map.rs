@@ -4,6 +4,7 @@ use super::header::Header;
 use super::layout::{FREE, ZERO};
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use std::ops::ControlFlow;
 
 /// Entries read at a time.
 pub(super) const STRETCH: u32 = 16 << 10;
@@ -59,18 +60,27 @@ impl Fault {
     }
 }
 
-/// Goes over all of the map and tells `fault` of what is wrong, with the byte of the file; returns how many blocks are
-/// there. Takes a bit of memory for each entry.
+/// What the map says of the file's blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tally {
+    /// How many are named.
+    pub(super) named: u32,
+    /// The number behind the highest of them.
+    pub(super) end: u32,
+}
+
+/// Goes over all of the map and tells `fault` of what is wrong, with the byte of the file, until that says that it is enough.
+/// Takes a bit of memory for each block that is named, and for those near it.
 ///
 /// # Errors
 /// `Io`, and those of `fault`.
 pub(super) fn verify(
     file: &dyn ReadAt,
     header: &Header,
-    mut fault: impl FnMut(Fault, u64) -> Result<()>,
-) -> Result<u32> {
-    let mut seen = vec![0_u64; header.blocks.div_ceil(64) as usize];
-    let mut there = 0;
+    mut fault: impl FnMut(Fault, u64) -> Result<ControlFlow<()>>,
+) -> Result<Tally> {
+    let mut seen: Vec<Option<Box<[u64; WORDS]>>> = vec![None; (header.blocks as usize).div_ceil(WORDS * 64)];
+    let mut tally = Tally::default();
     for first in (0..header.blocks).step_by(STRETCH as usize) {
         let entries = read(file, header, first)?;
         for index in 0..entries.len() / 4 {
@@ -79,17 +89,26 @@ pub(super) fn verify(
                 continue;
             }
             let at = header.map + (u64::from(first) + index as u64) * 4;
-            if number >= header.blocks {
-                fault(Fault::OutOfRange(number), at)?;
-                continue;
+            let found = if number >= header.blocks {
+                Some(Fault::OutOfRange(number))
+            } else {
+                let (chunk, bit) = (number as usize / 64 / WORDS, number as usize % (64 * WORDS));
+                let word = &mut seen[chunk].get_or_insert_with(|| Box::new([0; WORDS]))[bit / 64];
+                let twice = *word >> (bit % 64) & 1 == 1;
+                *word |= 1 << (bit % 64);
+                tally.named += 1;
+                tally.end = tally.end.max(number + 1);
+                twice.then_some(Fault::Duplicate(number))
+            };
+            if let Some(found) = found
+                && fault(found, at)?.is_break()
+            {
+                return Ok(tally);
             }
-            let (word, bit) = (&mut seen[number as usize / 64], 1 << (number % 64));
-            if *word & bit != 0 {
-                fault(Fault::Duplicate(number), at)?;
-            }
-            *word |= bit;
-            there += 1;
         }
     }
-    Ok(there)
+    Ok(tally)
 }
+
+/// Words of bits that are had together.
+const WORDS: usize = 1024;

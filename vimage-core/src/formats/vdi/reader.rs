@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use super::layout::kind;
-use super::map::{self, Block, STRETCH};
+use super::map::{self, Block, STRETCH, Tally};
 use super::uuid;
 use crate::error::{Error, Result};
 use crate::extent::{Content, Extent};
@@ -11,6 +11,7 @@ use crate::formats::{Findings, Severity, Source};
 use crate::image::{Image, ImageInfo, Parent};
 use crate::io::{ReadAt, Stored};
 use crate::observer::Observer;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,17 +54,23 @@ pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Find
     let file = source.file.as_ref();
     let header = Header::read(file)?;
     let mut findings = Findings::default();
-    let there = map::verify(file, &header, |fault, at| {
+    let mut enough = 1000;
+    let Tally { named: there, end: last } = map::verify(file, &header, |fault, at| {
         findings.add(Severity::Corruption, at, fault.message(&header));
-        if observer.cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+        enough -= 1;
+        match observer.cancelled() {
+            true => Err(Error::cancelled()),
+            false if enough == 0 => Ok(ControlFlow::Break(())),
+            false => Ok(ControlFlow::Continue(())),
+        }
     })?;
     if there != header.allocated {
         let message = format!("the header counts {} blocks, the map names {there}", header.allocated);
         findings.add(Severity::Corruption, 0x184, message);
     }
-    let (end, size) = (header.place(there) - header.extra, file.size());
+    let (end, size) = (header.place(last) - header.extra, file.size());
     if size < end {
-        let message = format!("the file has {size} bytes, its {there} blocks end at byte {end}");
+        let message = format!("the file has {size} bytes, its {last} blocks end at byte {end}");
         findings.add(Severity::Corruption, None, message);
     } else if size > end + header.block {
         findings.add(Severity::Leak, end, format!("{} bytes behind the last block", size - end));
@@ -71,6 +78,11 @@ pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Find
     for (at, name, id) in [(0x188, "it", &header.created), (0x198, "its last change", &header.modified)] {
         if *id == [0; 16] {
             findings.add(Severity::Risk, at, format!("no UUID identifies {name}: VirtualBox refuses it"));
+        }
+    }
+    for (at, id) in [(0x1a8, &header.parent), (0x1b8, &header.parent_modified)] {
+        if header.kind != kind::DIFFERENCING && *id != [0; 16] {
+            findings.add(Severity::Risk, at, "names a parent, which only differencing images have: QEMU refuses it");
         }
     }
     if header.size > 0 && u64::from(header.blocks) != header.size.div_ceil(header.block) {

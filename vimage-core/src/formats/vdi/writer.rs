@@ -1,6 +1,6 @@
 //! Writing VDIs: blocks in the order of the disk, as VirtualBox leaves them after compacting.
 
-use super::layout::{FREE, HEADER, RawHeader, SIGNATURE, TEXT, VERSION, kind};
+use super::layout::{FREE, HEADER, MOST_BLOCKS, RawHeader, SIGNATURE, TEXT, VERSION, kind};
 use super::options::WriteOptions;
 use super::uuid;
 use crate::error::{Error, Result};
@@ -15,9 +15,6 @@ const BLOCK: u64 = 1 << 20;
 /// Parts of a block that are zero need not be written; this is what a file system allocates.
 const PART: usize = 4096;
 
-/// The most blocks: QEMU's limit.
-const MOST_BLOCKS: u64 = 0x1fff_ff80;
-
 /// Where the map is: on a boundary that suits every disk, as VirtualBox has it.
 const MAP: u64 = 1 << 20;
 
@@ -26,9 +23,10 @@ const STRETCH: u64 = 64 << 10;
 
 /// Begins an image; see [`super::create`].
 pub(super) fn create(path: &Path, capacity: u64, options: WriteOptions, outputs: &Outputs) -> Result<Target> {
-    let capacity = capacity.checked_next_multiple_of(512).filter(|&capacity| capacity.div_ceil(BLOCK) <= MOST_BLOCKS);
+    let capacity =
+        capacity.checked_next_multiple_of(512).filter(|&capacity| capacity.div_ceil(BLOCK) <= u64::from(MOST_BLOCKS));
     let capacity = capacity.ok_or_else(|| {
-        Error::usage(format!("a VDI holds at most {} bytes", MOST_BLOCKS * BLOCK))
+        Error::usage(format!("a VDI holds at most {} bytes", u64::from(MOST_BLOCKS) * BLOCK))
             .at_path(path)
             .with_hint("-O qcow2 holds more")
     })?;

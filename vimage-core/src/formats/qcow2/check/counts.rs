@@ -6,8 +6,9 @@ use crate::formats::qcow2::reader::read_inside;
 use crate::io::ReadAt;
 use std::collections::BTreeMap;
 
-/// Clusters whose counts are kept together. Memory is had only for stretches that something refers to.
-const STRETCH: u64 = 4096;
+/// Clusters whose counts are kept together. Memory is had only for stretches that something refers to, and few bytes each:
+/// references may lie far apart in a file of holes.
+const STRETCH: u64 = 64;
 
 /// How often each cluster is referred to.
 #[derive(Default)]

@@ -1,9 +1,12 @@
-//! Readers of VMDK that this project did not write, one type for each.
+//! Readers of disk images that this project did not write, one type for each.
 //!
 //! A tool that is missing is left out by name, or fails the test where all are required: see [`left_out`].
 
+#![allow(dead_code, unused_imports, reason = "each test uses its own part of this")]
+
 pub(crate) mod left_out;
 mod qemu_img;
+pub(crate) mod qemu_tools;
 mod read_image;
 mod run;
 mod seven_zip;
@@ -15,9 +18,9 @@ use std::ops::Range;
 use std::path::Path;
 use sum::Sum;
 
-pub(crate) use qemu_img::QemuImg;
-pub(crate) use read_image::{Dissect, Libvmdk, VmdkCore};
-pub(crate) use seven_zip::SevenZip;
+pub(crate) use qemu_img::{QemuImg, QemuImgAs};
+pub(crate) use read_image::{Dissect, Imago, Libqcow, Libvmdk, Qcow2Rs, VmdkCore};
+pub(crate) use seven_zip::{SevenZip, SevenZipAs};
 
 /// A reader that this project did not write.
 pub(crate) trait Peer: Sync {
@@ -32,7 +35,7 @@ pub(crate) trait Peer: Sync {
         format!("{} is not installed", self.name())
     }
 
-    /// The guest's bytes of the VMDK `image`, which must be the only one in its folder.
+    /// The guest's bytes of `image`; a VMDK must be the only one in its folder.
     ///
     /// # Errors
     /// What the tool says, when it cannot read the image.
@@ -48,7 +51,7 @@ pub(crate) trait RangePeer: Peer {
     fn ranges(&self, image: &Path, ranges: &[Range<u64>]) -> Result<(u64, Vec<String>), String>;
 }
 
-/// Every reader there is.
+/// Every reader of VMDK.
 pub(crate) const ALL: [&dyn Peer; 5] = [&QemuImg, &SevenZip, &Libvmdk, &Dissect, &VmdkCore];
 
 /// Whether `peer` can be run; if not, `test` says that it leaves it out.
@@ -59,3 +62,10 @@ pub(crate) fn present(test: &str, peer: &(impl Peer + ?Sized)) -> bool {
     }
     available
 }
+
+/// Every reader of qcow2.
+pub(crate) const ALL_QCOW2: [&dyn Peer; 6] =
+    [&QemuImgAs("qcow2"), &SevenZipAs("qcow"), &Libqcow, &Dissect, &Imago, &Qcow2Rs];
+
+/// Every reader of VDI.
+pub(crate) const ALL_VDI: [&dyn Peer; 3] = [&QemuImgAs("vdi"), &SevenZipAs("vdi"), &Dissect];

@@ -20,8 +20,17 @@ const PEER_READ: &str = "VIMAGE_PEER_READ";
 /// libvmdk, of the libyal project.
 pub(crate) struct Libvmdk;
 
-/// dissect.hypervisor.
+/// libqcow, of the libyal project.
+pub(crate) struct Libqcow;
+
+/// dissect.hypervisor, with the module for Zstandard that it needs.
 pub(crate) struct Dissect;
+
+/// The crate imago.
+pub(crate) struct Imago;
+
+/// The crate qcow2-rs.
+pub(crate) struct Qcow2Rs;
 
 /// The crate vmdk-core.
 pub(crate) struct VmdkCore;
@@ -46,13 +55,37 @@ impl RangePeer for Libvmdk {
     }
 }
 
+impl Peer for Libqcow {
+    fn name(&self) -> &'static str {
+        "libqcow"
+    }
+
+    fn available(&self) -> bool {
+        succeeds(python().args(["-c", "import pyqcow"]))
+    }
+
+    fn sha256(&self, image: &Path) -> Result<Sum, String> {
+        whole(script().arg("libqcow"), image)
+    }
+}
+
+impl RangePeer for Libqcow {
+    fn ranges(&self, image: &Path, ranges: &[Range<u64>]) -> Result<(u64, Vec<String>), String> {
+        parts(script().arg("libqcow"), image, ranges)
+    }
+}
+
 impl Peer for Dissect {
     fn name(&self) -> &'static str {
         "dissect"
     }
 
     fn available(&self) -> bool {
-        succeeds(python().args(["-c", "import dissect.hypervisor.disk.vmdk"]))
+        succeeds(python().args(["-c", "import dissect.hypervisor.disk.qcow2 as q; assert q.HAS_ZSTD"]))
+    }
+
+    fn missing(&self) -> String {
+        "dissect is not installed, or without backports.zstd".into()
     }
 
     fn sha256(&self, image: &Path) -> Result<Sum, String> {
@@ -66,17 +99,65 @@ impl RangePeer for Dissect {
     }
 }
 
+impl Peer for Imago {
+    fn name(&self) -> &'static str {
+        "imago"
+    }
+
+    fn available(&self) -> bool {
+        is_built()
+    }
+
+    fn missing(&self) -> String {
+        not_built("imago")
+    }
+
+    fn sha256(&self, image: &Path) -> Result<Sum, String> {
+        whole(peer_read().arg("imago"), image)
+    }
+}
+
+impl RangePeer for Imago {
+    fn ranges(&self, image: &Path, ranges: &[Range<u64>]) -> Result<(u64, Vec<String>), String> {
+        parts(peer_read().arg("imago"), image, ranges)
+    }
+}
+
+impl Peer for Qcow2Rs {
+    fn name(&self) -> &'static str {
+        "qcow2-rs"
+    }
+
+    fn available(&self) -> bool {
+        is_built()
+    }
+
+    fn missing(&self) -> String {
+        not_built("qcow2-rs")
+    }
+
+    fn sha256(&self, image: &Path) -> Result<Sum, String> {
+        whole(peer_read().arg("qcow2-rs"), image)
+    }
+}
+
+impl RangePeer for Qcow2Rs {
+    fn ranges(&self, image: &Path, ranges: &[Range<u64>]) -> Result<(u64, Vec<String>), String> {
+        parts(peer_read().arg("qcow2-rs"), image, ranges)
+    }
+}
+
 impl Peer for VmdkCore {
     fn name(&self) -> &'static str {
         "vmdk-core"
     }
 
     fn available(&self) -> bool {
-        env::var_os(PEER_READ).is_some_and(|program| Path::new(&program).is_file())
+        is_built()
     }
 
     fn missing(&self) -> String {
-        format!("vmdk-core is not built: {PEER_READ} does not name its peer-read")
+        not_built("vmdk-core")
     }
 
     fn sha256(&self, image: &Path) -> Result<Sum, String> {
@@ -88,6 +169,14 @@ impl RangePeer for VmdkCore {
     fn ranges(&self, image: &Path, ranges: &[Range<u64>]) -> Result<(u64, Vec<String>), String> {
         parts(peer_read().arg("vmdk-core"), image, ranges)
     }
+}
+
+fn is_built() -> bool {
+    env::var_os(PEER_READ).is_some_and(|program| Path::new(&program).is_file())
+}
+
+fn not_built(name: &str) -> String {
+    format!("{name} is not built: {PEER_READ} does not name its peer-read")
 }
 
 fn python() -> Command {

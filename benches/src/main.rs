@@ -13,7 +13,7 @@ const USAGE: &str = "usage: vimage-benches DISK.raw [--runs N] [--folder FOLDER]
 
 Runs every job N times (5 unless given) with vimage and with qemu-img, in turn, and prints a table of medians and ratios.
 With --only, just the jobs whose name has WORD in it;
-those that read streamOptimized need the job that makes it. Outputs go into FOLDER (the disk's own unless given), which needs room for a few times the disk's data. Needs qemu-img and
+those that read streamOptimized or qcow2 need the job that makes it. Outputs go into FOLDER (the disk's own unless given), which needs room for a few times the disk's data. Needs qemu-img and
 /usr/bin/time (Debian: qemu-utils, time), and a release build of vimage.";
 
 struct Options {

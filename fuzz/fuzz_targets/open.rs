@@ -13,8 +13,11 @@ const MOST_EXTENTS: usize = 500;
 
 fuzz_target!(|bytes: &[u8]| {
     let neighbors = Neighbors::none();
-    let source = Source { file: Arc::new(Memory(bytes.to_vec())), path: "fuzzed".into(), neighbors: &neighbors };
+    let source =
+        Source { file: Arc::new(Memory(bytes.to_vec())), path: "fuzzed".into(), neighbors: &neighbors, snapshot: None };
     let format = probe(&bytes[..bytes.len().min(HEAD)]);
+    // A fault of any kind is a finding or an error; what is looked for has an end.
+    let _ = format.check(&source, &());
     // What cannot be described is never opened.
     let Ok(described) = format.describe(&source) else { return };
     let Ok(image) = format.open(&source) else { return };

@@ -357,6 +357,12 @@ fn streams_that_importers_refuse() {
     risk(&|bytes| bytes.push(0), "1 bytes follow the end-of-stream marker", end);
     risk(&put_u32(at.table - 512, 3), "a grain table marker counts 3 sectors, and 4 follow", at.table - 512);
     risk(&put_u32(at.table - 500, 9), "a marker of unknown kind 9", at.table - 512);
+    // Whatever number such a marker counts, nothing is added up past the end of the numbers.
+    let uncountable = |bytes: &mut Vec<u8>| {
+        bytes[(at.table - 512) as usize..(at.table - 504) as usize].fill(0xff);
+        put_u32(at.table - 500, 9)(bytes);
+    };
+    risk(&uncountable, "a marker of unknown kind 9", at.table - 512);
     risk(&put_u32(at.table - 500, 2), "a grain directory marker, and what follows is none", at.table - 512);
     risk(
         &put_u32(at.directory - 512, 9),

@@ -27,7 +27,7 @@ pub(super) fn check(hosted: Hosted, part: &Part<'_>, findings: &mut Findings) ->
 
     let extent = hosted.clone().open(Arc::clone(&part.file), part.path.clone(), part.size);
     let Some(extent) = opened(extent, findings)? else { return Ok(()) };
-    let origin = first.over_head.get().saturating_mul(SECTOR);
+    let origin = first.over_head.get().saturating_mul(SECTOR).min(file.size());
     let mut check = Check::new(part, &extent, origin, findings);
     check.fix("the header", 0..SECTOR);
     if let Some((at, len)) = hosted.descriptor {

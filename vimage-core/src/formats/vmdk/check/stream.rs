@@ -82,7 +82,8 @@ impl Walk {
     fn marker(&mut self, check: &mut Check<'_>, kind: u32, sector: &[u8], header: &SparseHeader) -> Result<()> {
         let Ok((found, _)) = Marker::read_from_prefix(sector) else { return Ok(()) };
         let (at, count, body) = (self.at, found.value.get(), self.at + SECTOR);
-        let counted = body.saturating_add(count.saturating_mul(SECTOR));
+        // No further than the file: a marker may count any number.
+        let counted = body.saturating_add(count.saturating_mul(SECTOR)).min(check.file().size());
         let (name, end) = match kind {
             marker::GRAIN_TABLE => ("grain table", table_end(check, body)),
             marker::GRAIN_DIRECTORY => ("grain directory", check.fixed_from(body)),

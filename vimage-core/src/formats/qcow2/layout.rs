@@ -114,6 +114,16 @@ pub(super) mod entry {
 /// Subclusters of a cluster, where L2 entries are extended.
 pub(super) const SUBCLUSTERS: u64 = 32;
 
+/// Counter `index` of a refcount block, whose counters have `bits` bits: those of less than a byte stand in it from the
+/// lowest bits up, the others are big-endian.
+pub(super) fn counter(block: &[u8], index: u64, bits: u32) -> u64 {
+    let (index, bits) = (index as usize, bits as usize);
+    if bits < 8 {
+        return u64::from(block[index * bits / 8] >> (index * bits % 8)) & ((1 << bits) - 1);
+    }
+    block[index * bits / 8..][..bits / 8].iter().fold(0, |count, &byte| count << 8 | u64::from(byte))
+}
+
 /// Bytes of a sector: the unit of compressed sizes.
 pub(super) const SECTOR: u64 = 512;
 

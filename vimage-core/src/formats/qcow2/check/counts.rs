@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::formats::cache::TableCache;
+use crate::formats::qcow2::layout::counter;
 use crate::formats::qcow2::reader::read_inside;
 use crate::io::ReadAt;
 use std::collections::BTreeMap;
@@ -67,12 +68,7 @@ impl Stored<'_> {
         Ok(block)
     }
 
-    /// Counter `index` of `block`; those of less than a byte stand in it from the lowest bits up.
     pub(super) fn counter(&self, block: &[u8], index: u64) -> u64 {
-        let (index, bits) = (index as usize, self.bits as usize);
-        if bits < 8 {
-            return u64::from(block[index * bits / 8] >> (index * bits % 8)) & ((1 << bits) - 1);
-        }
-        block[index * bits / 8..][..bits / 8].iter().fold(0, |count, &byte| count << 8 | u64::from(byte))
+        counter(block, index, self.bits)
     }
 }

@@ -1,5 +1,6 @@
 //! How often each cluster of the file is used, counted while it is written.
 
+use crate::formats::qcow2::layout::counter;
 use std::collections::BTreeMap;
 
 /// Counters in blocks of one cluster each, those not yet written.
@@ -43,14 +44,8 @@ impl Refcounts {
     }
 
     fn get(&self, number: u64) -> u64 {
-        let Some(block) = self.blocks.get(&(number / self.per_block)) else { return 0 };
-        let (index, bits) = ((number % self.per_block) as usize, self.bits as usize);
-        if bits < 8 {
-            u64::from(block[index * bits / 8] >> (index * bits % 8)) & ((1 << bits) - 1)
-        } else {
-            let len = bits / 8;
-            block[index * len..][..len].iter().fold(0, |count, &byte| count << 8 | u64::from(byte))
-        }
+        let block = self.blocks.get(&(number / self.per_block));
+        block.map_or(0, |block| counter(block, number % self.per_block, self.bits))
     }
 
     /// Takes out the blocks whose clusters all lie before cluster `end`, with their numbers.

@@ -1,9 +1,8 @@
 //! COWD: the deltas of ESX, "ESX Server Sparse Extents".
 
-use super::grains::{Form, Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Tables};
+use super::grains::{Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Tables};
 use super::layout::{COWD_GTES, COWD_MAGIC, CowdHeader, SECTOR};
 use crate::error::{Error, Result};
-use crate::formats::cache::TableCache;
 use crate::io::ReadAt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,17 +14,7 @@ use zerocopy::FromBytes;
 /// `Corrupt` when its header or its directory cannot be; `Unsupported` for another version than 1.
 pub(super) fn open(file: Arc<dyn ReadAt>, path: PathBuf, size: u64) -> Result<GrainedExtent> {
     let (grain, directory) = read(file.as_ref(), size).map_err(|error| error.at_path(&path))?;
-    let tables = Box::new(CowdTables(directory));
-    Ok(GrainedExtent {
-        file,
-        path,
-        size,
-        grain,
-        form: Form::Plain,
-        tables,
-        kept: TableCache::default(),
-        content_id: None,
-    })
+    Ok(GrainedExtent::plain(file, path, size, grain, CowdTables(directory)))
 }
 
 /// The grain's bytes, and the sectors of the tables.

@@ -77,6 +77,18 @@ pub(super) struct GrainedExtent {
 }
 
 impl GrainedExtent {
+    /// An extent of `size` bytes whose grains are kept as they are.
+    pub(super) fn plain(
+        file: Arc<dyn ReadAt>,
+        path: PathBuf,
+        size: u64,
+        grain: u64,
+        tables: impl Tables + 'static,
+    ) -> Self {
+        let (form, kept, tables) = (Form::Plain, TableCache::default(), Box::new(tables));
+        GrainedExtent { file, path, size, grain, form, tables, kept, content_id: None }
+    }
+
     /// Bytes of the disk that one table covers.
     fn table_span(&self) -> u64 {
         self.grain * self.tables.entries() as u64

@@ -1,11 +1,10 @@
 //! seSparse: the space-efficient deltas of ESXi, as QEMU's block/vmdk.c documents them.
 
-use super::grains::{Form, Grain, GrainedExtent, MOST_TABLES, Tables};
+use super::grains::{Grain, GrainedExtent, MOST_TABLES, Tables};
 use super::layout::{
     Area, SECTOR, SESPARSE_MAGIC, SESPARSE_VERSION, SESPARSE_VOLATILE_MAGIC, SeSparseHeader, SeSparseVolatile,
 };
 use crate::error::{Error, Result};
-use crate::formats::cache::TableCache;
 use crate::io::ReadAt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,17 +24,7 @@ const ENTRIES: u64 = TABLE * SECTOR / 8;
 /// and when its journal was not replayed.
 pub(super) fn open(file: Arc<dyn ReadAt>, path: PathBuf, size: u64) -> Result<GrainedExtent> {
     let tables = read(file.as_ref(), size).map_err(|error| error.at_path(&path))?;
-    let (grain, tables) = (GRAIN * SECTOR, Box::new(tables));
-    Ok(GrainedExtent {
-        file,
-        path,
-        size,
-        grain,
-        form: Form::Plain,
-        tables,
-        kept: TableCache::default(),
-        content_id: None,
-    })
+    Ok(GrainedExtent::plain(file, path, size, GRAIN * SECTOR, tables))
 }
 
 fn read(file: &dyn ReadAt, size: u64) -> Result<SeSparseTables> {

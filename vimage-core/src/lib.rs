@@ -19,12 +19,14 @@ pub mod digest;
 pub mod error;
 pub mod extent;
 pub mod formats;
+pub mod guest;
 pub mod image;
 pub mod io;
 pub mod layers;
 pub mod observer;
 pub mod operations;
 pub mod pipeline;
+pub mod ranges;
 pub mod target;
 pub mod zero;
 

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 /// row's note says.
 const ROWS: [&[&str]; 5] = [
     &["error"],
-    &["io", "zero"],
+    &["io", "zero", "ranges"],
     // An extent is a part of what an image is; a target's identifiers derive from a digest.
     &["image", "extent", "codec", "digest", "target", "observer"],
     // Layers are images, and so what formats open as.
-    &["layers", "formats", "pipeline"],
+    &["layers", "formats", "pipeline", "guest"],
     &["operations"],
 ];
 

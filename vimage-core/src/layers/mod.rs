@@ -2,10 +2,12 @@
 
 mod concat;
 mod flat;
+mod masked;
 mod overlay;
 mod zeros;
 
 pub use concat::Concat;
 pub use flat::Flat;
+pub use masked::Masked;
 pub use overlay::Overlay;
 pub use zeros::Zeros;

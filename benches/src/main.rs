@@ -1,6 +1,6 @@
 //! Measures vimage beside qemu-img on a disk, in pairs, and prints a table.
 //!
-//! `cargo run --release -p vimage-benches -- DISK.raw [--runs N] [--folder FOLDER] [--only WORD]`
+//! `cargo run --release -p vimage-benches -- DISK.raw [--runs N] [--folder FOLDER] [--only WORD]…`
 
 mod jobs;
 mod measure;
@@ -9,19 +9,19 @@ mod report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: vimage-benches DISK.raw [--runs N] [--folder FOLDER] [--vimage PROGRAM] [--only WORD]
+const USAGE: &str = "usage: vimage-benches DISK.raw [--runs N] [--folder FOLDER] [--vimage PROGRAM] [--only WORD]…
 
 Runs every job N times (5 unless given) with vimage and with qemu-img, in turn, and prints a table of medians and ratios.
-With --only, just the jobs whose name has WORD in it;
-those that read streamOptimized or qcow2 need the job that makes it. Outputs go into FOLDER (the disk's own unless given), which needs room for a few times the disk's data. Needs qemu-img and
-/usr/bin/time (Debian: qemu-utils, time), and a release build of vimage.";
+With --only, just the jobs whose name has WORD in it, or one of several when it is given more than once; those that read
+streamOptimized or qcow2 need the job that makes it. Outputs go into FOLDER (the disk's own unless given), which needs room
+for a few times the disk's data. Needs qemu-img and /usr/bin/time (Debian: qemu-utils, time), and a release build of vimage.";
 
 struct Options {
     disk: PathBuf,
     runs: usize,
     folder: PathBuf,
     vimage: PathBuf,
-    only: String,
+    only: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn run(options: &Options) -> Result<(), String> {
     std::fs::create_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let measured = jobs::all(&options.vimage, &options.disk, &folder)
         .iter()
-        .filter(|job| job.name.contains(&options.only))
+        .filter(|job| options.only.is_empty() || options.only.iter().any(|word| job.name.contains(word)))
         .try_for_each(|job| measure::pairs(job, options.runs).map(|pairs| print!("{}", report::row(job, &pairs))));
     // Whatever came of the jobs, gigabytes of outputs are not left behind.
     let removed = std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()));
@@ -56,14 +56,14 @@ fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
     let folder = disk.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
     // Beside this program, where cargo puts both.
     let vimage = std::env::current_exe().ok()?.with_file_name("vimage");
-    let mut options = Options { disk, runs: 5, folder, vimage, only: String::new() };
+    let mut options = Options { disk, runs: 5, folder, vimage, only: Vec::new() };
     while let Some(arg) = args.next() {
         let value = args.next()?;
         match arg.as_str() {
             "--runs" => options.runs = value.parse().ok().filter(|&runs| runs > 0)?,
             "--folder" => options.folder = value.into(),
             "--vimage" => options.vimage = value.into(),
-            "--only" => options.only = value,
+            "--only" => options.only.push(value),
             _ => return None,
         }
     }

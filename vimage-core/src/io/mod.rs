@@ -3,8 +3,8 @@
 //! Everything here is positional and takes `&self`, so that many threads can read one file. Nothing here knows of disk
 //! formats.
 
+mod behind;
 pub mod file;
-mod flush;
 pub mod memory;
 pub mod neighbors;
 pub mod outputs;

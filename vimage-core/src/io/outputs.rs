@@ -3,8 +3,8 @@
 //! Each is written under a temporary name beside its own, flushed, and renamed when all of the run has succeeded. When
 //! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written.
 
+use super::behind::Behind;
 use super::file::FileId;
-use super::flush::Flusher;
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
 use std::fs::{File, Metadata};
@@ -17,8 +17,8 @@ use tempfile::TempPath;
 /// How a temporary output's name ends, so that a person who finds one knows what it is.
 pub const TEMPORARY_SUFFIX: &str = ".vimage-part";
 
-/// Bytes written to a file between two flushes behind the writer.
-const FLUSH_EVERY: u64 = 64 << 20;
+/// Bytes of a file from which on threads write it behind the caller: shorter ones are soon flushed at the end.
+const BEHIND_FROM: u64 = 8 << 20;
 
 /// The files of one run; clones share them.
 #[derive(Clone, Default)]
@@ -123,10 +123,12 @@ impl Outputs {
             Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
         })?;
         let (file, temporary) = temporary.into_parts();
+        let temporary_path = temporary.to_path_buf();
         let mut state = self.state();
         state.made.push(Made { temporary, path: path.to_owned() });
         let flush = !state.unflushed;
-        let to = Destination::File { file: Arc::new(file), flush, unflushed: 0, flusher: None };
+        let made = temporary_path;
+        let to = Destination::File { file: Arc::new(file), made, flush, length: 0, written: 0, behind: None };
         Ok(OutputFile { to, path: path.to_owned() })
     }
 
@@ -215,10 +217,14 @@ enum Destination {
     /// Into a file.
     File {
         file: Arc<File>,
+        /// Its temporary name.
+        made: PathBuf,
         flush: bool,
-        /// Bytes written since the last flush.
-        unflushed: u64,
-        flusher: Option<Flusher>,
+        /// How long it is, or was set to be.
+        length: u64,
+        /// Bytes written so far.
+        written: u64,
+        behind: Option<Behind>,
     },
     /// Nowhere: they are counted.
     Count { run: Outputs, written: u64, end: Cell<u64> },
@@ -240,17 +246,18 @@ impl OutputFile {
                 *written += bytes.len() as u64;
                 end.set(end.get().max(offset.saturating_add(bytes.len() as u64)));
             }
-            Destination::File { file, flush, unflushed, flusher } => {
-                if let Err(cause) = file.write_all_at(bytes, offset) {
-                    return Err(self.cannot_write(cause, offset));
+            Destination::File { file, made, flush, length, written, behind } => {
+                if *flush && *written < BEHIND_FROM && *written + bytes.len() as u64 >= BEHIND_FROM {
+                    // Without threads to be had, all is flushed at the end.
+                    *behind = Behind::start(Arc::clone(file), made).ok();
                 }
-                *unflushed += bytes.len() as u64;
-                if *flush && *unflushed >= FLUSH_EVERY {
-                    *unflushed = 0;
-                    // Without a thread to be had, all is flushed at the end.
-                    *flusher = flusher.take().or_else(|| Flusher::start(Arc::clone(file)).ok());
-                    flusher.iter().for_each(Flusher::wake);
-                }
+                *written += bytes.len() as u64;
+                *length = (*length).max(offset.saturating_add(bytes.len() as u64));
+                let outcome = match behind {
+                    Some(behind) => behind.write(bytes, offset),
+                    None => file.write_all_at(bytes, offset).map_err(|cause| (offset, cause)),
+                };
+                outcome.map_err(|(offset, cause)| self.cannot_write(cause, offset))?;
             }
         }
         Ok(())
@@ -260,11 +267,14 @@ impl OutputFile {
     ///
     /// # Errors
     /// `Io`, for instance when the file system holds no file of that length.
-    pub fn set_len(&self, size: u64) -> Result<()> {
-        match &self.to {
+    pub fn set_len(&mut self, size: u64) -> Result<()> {
+        match &mut self.to {
             Destination::Count { end, .. } => end.set(size),
-            Destination::File { file, .. } => {
-                file.set_len(size).map_err(|cause| self.cannot_write(cause, size))?;
+            Destination::File { file, length, behind, .. } => {
+                *length = size;
+                let drained = behind.as_mut().map_or(Ok(()), Behind::drain);
+                let outcome = drained.and_then(|()| file.set_len(size).map_err(|cause| (size, cause)));
+                outcome.map_err(|(offset, cause)| self.cannot_write(cause, offset))?;
             }
         }
         Ok(())
@@ -275,7 +285,11 @@ impl OutputFile {
     ///
     /// # Errors
     /// `Io` when a write failed on its way to the disk.
-    pub fn finish(self) -> Result<()> {
+    pub fn finish(mut self) -> Result<()> {
+        if let Destination::File { length, behind: Some(_), .. } = self.to {
+            // It was made longer ahead of what was written.
+            self.set_len(length)?;
+        }
         match self.to {
             Destination::Count { run, written, end } => {
                 let file = Published { path: self.path, size: end.get(), allocated: written };
@@ -283,11 +297,8 @@ impl OutputFile {
                 Ok(())
             }
             Destination::File { flush: false, .. } => Ok(()),
-            Destination::File { file, flusher, .. } => {
-                let behind = flusher.map_or(Ok(()), Flusher::finish);
-                behind
-                    .and_then(|()| file.sync_all())
-                    .map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
+            Destination::File { file, .. } => {
+                file.sync_all().map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
             }
         }
     }

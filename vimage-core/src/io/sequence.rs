@@ -62,7 +62,7 @@ impl FileSequence {
 
     /// Finishes the current file and makes the next, which starts at byte `start`.
     fn next_file(&mut self, start: u64) -> Result<()> {
-        if let Some((file, _)) = self.current.take() {
+        if let Some((mut file, _)) = self.current.take() {
             file.set_len(self.files[self.begun - 1].1)?;
             file.finish()?;
         }

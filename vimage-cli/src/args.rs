@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::str::FromStr;
 use vimage_core::formats::Settings;
-use vimage_core::{Algorithm, Error};
+use vimage_core::{Algorithm, Error, Trim};
 
 /// Reads a value, with the hint where there is one: it names the values that there are.
 fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
@@ -32,6 +32,7 @@ const EXIT_STATUS: &str = "Exit status: 0 done, or the same; 1 the answer is no 
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Convert(ConvertArgs),
+    Compact(CompactArgs),
     Info(InfoArgs),
     Map(MapArgs),
     Check(CheckArgs),
@@ -45,6 +46,7 @@ impl Command {
     pub(crate) fn json(&self) -> bool {
         match self {
             Command::Convert(args) => args.json,
+            Command::Compact(args) => args.json,
             Command::Info(args) => args.json,
             Command::Map(args) => args.json,
             Command::Check(args) => args.json,
@@ -146,7 +148,93 @@ pub(crate) struct OutputArgs {
     /// bytes long.
     #[arg(long, value_name = "SIZE")]
     pub(crate) split: Option<Size>,
+    /// Leave out what the guest holds as free, and what is in its swap space
+    ///
+    /// Reads the guest's own maps: partitions (MBR, GPT), LVM, ext2 to ext4, XFS, btrfs, NTFS, FAT, exFAT, swap. What is
+    /// damaged, in the middle of a change, encrypted or not known is kept whole, and said so; with --trim=strict a file system
+    /// that has to be kept whole is an error.
+    #[arg(long, value_name = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true)]
+    pub(crate) trim: Option<TrimArg>,
 }
+
+/// How carefully what the guest does not use is left out.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TrimArg {
+    /// What cannot be told is kept.
+    Yes,
+    /// What cannot be told is an error.
+    Strict,
+}
+
+impl TrimArg {
+    /// In the library's words.
+    pub(crate) fn trim(self) -> Trim {
+        match self {
+            TrimArg::Yes => Trim::Yes,
+            TrimArg::Strict => Trim::Strict,
+        }
+    }
+}
+
+/// Make an image smaller, in its own format
+///
+/// Leaves out what is zero and what the guest holds as free, with no boot, no mount and no root. Sub-format, split, cluster size,
+/// compression, adapter type and identifiers stay as they are. The result is written beside the image and then renamed, so
+/// that a crash leaves the old image or the new one. Shut down the machine that runs from it first.
+#[derive(Args)]
+#[command(after_help = COMPACT_EXAMPLES)]
+pub(crate) struct CompactArgs {
+    /// The image
+    pub(crate) image: PathBuf,
+    /// Write the result here, and leave the image as it is
+    #[arg(short, long, value_name = "FILE", conflicts_with = "punch")]
+    pub(crate) output: Option<PathBuf>,
+    /// Its format [default: found by its first bytes]
+    #[arg(short = 'f', long = "format", value_name = "FORMAT")]
+    pub(crate) format: Option<String>,
+    /// With =strict, a file system that cannot be told for certain is an error; without, it is kept whole
+    #[arg(long, value_name = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true)]
+    pub(crate) trim: Option<TrimArg>,
+    /// Leave out only what is zero, whatever the guest holds as free
+    #[arg(long, conflicts_with = "trim")]
+    pub(crate) no_trim: bool,
+    /// Only say what would come out
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Free the blocks in the file itself instead of writing it anew: raw images, no space needed
+    #[arg(long)]
+    pub(crate) punch: bool,
+    /// Keep the present state alone where the image has snapshots (qcow2)
+    #[arg(long)]
+    pub(crate) drop_snapshots: bool,
+    #[command(flatten)]
+    pub(crate) open: TrustArgs,
+    /// When the result is on the disk: writeback or unsafe, as for convert
+    #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
+    pub(crate) target_cache: Cache,
+    /// Replace the file that -o names
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// Show progress even where standard error is no terminal
+    #[arg(short, long)]
+    pub(crate) progress: bool,
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with_all = ["progress", "json"])]
+    pub(crate) quiet: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const COMPACT_EXAMPLES: &str = "Examples:
+  vimage compact disk.qcow2 --dry-run
+      what each partition holds, and what would come out
+  vimage compact disk.vmdk
+      in place: written beside it, then renamed
+  vimage compact disk.raw --punch
+      in the file itself, which needs no space
+  vimage compact disk.vdi -o small.vdi --trim=strict
+      into another file; an error if a file system has to be kept whole";
 
 /// What happens to written bytes before the output gets its name; qemu-img's words.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -166,6 +254,8 @@ const CONVERT_EXAMPLES: &str = "Examples:
       disk.qcow2, compressed
   vimage convert disk.raw update.qcow2 -B base.qcow2 -F qcow2
       only what differs from base.qcow2
+  vimage convert disk.raw -O qcow2 --trim
+      without what the guest holds as free
   vimage convert disk.vmdk -O raw
       disk.raw, sparse
   vimage convert disk.vmdk -O raw --split 4294967295

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod guest;
 mod interrupt;
 mod output;
 mod progress;

@@ -38,6 +38,17 @@ pub(crate) fn text(text: &str) -> vimage_core::Result<()> {
     }
 }
 
+/// Writes `text` to standard output, its colours only where that is a terminal.
+///
+/// # Errors
+/// As [`line()`].
+pub(crate) fn styled(styled: &str) -> vimage_core::Result<()> {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => text(&anstream::adapter::strip_str(styled).to_string()),
+        _ => text(styled),
+    }
+}
+
 /// Writes `document` as JSON to standard output.
 ///
 /// # Errors

@@ -33,7 +33,10 @@ pub mod zero;
 pub use digest::ContentDigest;
 pub use error::{Error, ErrorKind, Result};
 pub use extent::{Content, Extent, Extents};
-pub use formats::{Backing, CreateOptions, OpenImage, OpenOptions, check, describe, describe_chain, open};
+pub use formats::{Backing, CreateOptions, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
 pub use image::{Image, ImageInfo};
 pub use observer::Observer;
-pub use operations::{Algorithm, Comparison, ConvertOptions, Converted, Digest, compare, convert, digest, measure};
+pub use operations::{
+    Algorithm, CompactOptions, Compacted, Comparison, ConvertOptions, Converted, Digest, Dropped, Trim, compact,
+    compare, convert, digest, measure, punch,
+};

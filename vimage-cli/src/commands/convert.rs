@@ -1,7 +1,9 @@
 //! `vimage convert`
 
 use super::{Answer, open_options};
-use crate::args::{Cache, ConvertArgs, OutputArgs};
+use crate::args::{Cache, ConvertArgs, OutputArgs, TrimArg};
+use crate::guest;
+use crate::guest::{Dropped, Guest};
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
@@ -10,8 +12,9 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vimage_core::formats::{Format, by_extension, by_name};
+use vimage_core::io::outputs::Published;
 use vimage_core::io::pieces::stem_of_first;
-use vimage_core::{Backing, ConvertOptions, Converted, CreateOptions, Error, Image, Result, convert, open};
+use vimage_core::{Backing, ConvertOptions, Converted, CreateOptions, Error, Image, Result, Trim, convert, open};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let begun = Instant::now();
@@ -22,6 +25,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
         replace: args.force,
         flush: args.target_cache == Cache::Writeback,
         allow_external: args.open.allow_external,
+        trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
     };
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);
@@ -32,6 +36,10 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     if args.json {
         output::json("convert", &Report::new(&made, format.name(), source.size(), begun))?;
     } else if !args.quiet {
+        if let Some(survey) = &made.survey {
+            output::styled(&guest::table(survey))?;
+            output::line(&guest::dropped(&made.dropped))?;
+        }
         describe(&made, source.size(), begun)?;
     }
     Ok(Answer::Yes)
@@ -111,6 +119,9 @@ struct Report<'a> {
     format: &'static str,
     virtual_size: u64,
     files: Vec<File<'a>>,
+    /// What the guest keeps, where that was looked at.
+    guest: Option<Guest<'a>>,
+    dropped: Dropped,
     /// The content digest, where it was made on the way.
     content: Option<String>,
     seconds: f64,
@@ -118,23 +129,26 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct File<'a> {
+pub(super) struct File<'a> {
     filename: Cow<'a, str>,
     size: u64,
     actual_size: u64,
 }
 
+impl<'a> File<'a> {
+    pub(super) fn new(file: &'a Published) -> Self {
+        File { filename: file.path.to_string_lossy(), size: file.size, actual_size: file.allocated }
+    }
+}
+
 impl<'a> Report<'a> {
     fn new(made: &'a Converted, format: &'static str, virtual_size: u64, begun: Instant) -> Self {
-        let file = |file: &'a vimage_core::io::outputs::Published| File {
-            filename: file.path.to_string_lossy(),
-            size: file.size,
-            actual_size: file.allocated,
-        };
         Report {
             format,
             virtual_size,
-            files: made.files.iter().map(file).collect(),
+            files: made.files.iter().map(File::new).collect(),
+            guest: made.survey.as_ref().map(Guest::new),
+            dropped: Dropped::new(&made.dropped),
             content: made.content.map(|digest| digest.to_string()),
             seconds: begun.elapsed().as_secs_f64(),
         }

@@ -2,13 +2,13 @@
 
 use super::convert::create_options;
 use super::{Answer, open_options};
-use crate::args::MeasureArgs;
+use crate::args::{MeasureArgs, TrimArg};
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
 use vimage_core::formats::by_name;
-use vimage_core::{ConvertOptions, Error, Result, measure, open};
+use vimage_core::{ConvertOptions, Error, Result, Trim, measure, open};
 
 pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
     let name = args.output.format.as_deref();
@@ -22,6 +22,7 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
     let options = ConvertOptions {
         create: create_options(&args.output)?,
         allow_external: args.open.allow_external,
+        trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         ..ConvertOptions::to(format.name())
     };
     let progress = Progress::new("Measuring", args.progress, false);

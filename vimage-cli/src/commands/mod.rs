@@ -1,6 +1,7 @@
 //! One file a command, as the library has one an operation.
 
 mod check;
+mod compact;
 mod compare;
 mod convert;
 mod digest;
@@ -34,6 +35,7 @@ impl Answer {
 pub(crate) fn run(cli: &Cli) -> Result<Answer> {
     match &cli.command {
         Command::Convert(args) => convert::run(args),
+        Command::Compact(args) => compact::run(args),
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Check(args) => check::run(args),

@@ -10,7 +10,7 @@ pub mod vdi;
 pub mod vmdk;
 
 pub use findings::{Finding, Findings, Severity};
-pub use open::{Link, OpenImage, OpenOptions, check, describe, describe_chain, open};
+pub use open::{Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
 
 use crate::error::{Error, Result};
@@ -69,6 +69,12 @@ pub trait Format: Sync {
         let _ = observer;
         self.open(source).map(|_| Findings::default())
     }
+
+    /// The options with which [`create`](Self::create) makes an image of the same kind: what compacting one keeps.
+    ///
+    /// # Errors
+    /// `Unsupported` where images of this kind are not written, or something in it would be lost; `Corrupt` and `Io`.
+    fn alike(&self, source: &Source<'_>) -> Result<CreateOptions>;
 
     /// Begins an output of `capacity` bytes whose main file will be `path`.
     ///

@@ -1,6 +1,6 @@
 //! Opening an image: its pieces joined, its format probed, its parents laid beneath it.
 
-use super::{Findings, Format, HEAD, Source, by_name, probe};
+use super::{CreateOptions, Findings, Format, HEAD, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
 use crate::image::{Image, ImageInfo, Packing, Parent};
@@ -34,7 +34,9 @@ pub struct OpenImage {
     image: Box<dyn Image>,
     info: ImageInfo,
     path: PathBuf,
-    files: Vec<FileId>,
+    files: Vec<(FileId, PathBuf)>,
+    /// How many of them are the topmost image's own; they come first.
+    own: usize,
     allocated: u64,
 }
 
@@ -52,6 +54,11 @@ impl OpenImage {
     /// Bytes of storage that the image's main file takes, all its pieces together.
     pub fn allocated(&self) -> u64 {
         self.allocated
+    }
+
+    /// The files that hold the topmost image's own bytes, each with its path.
+    pub fn own_files(&self) -> &[(FileId, PathBuf)] {
+        &self.files[..self.own]
     }
 }
 
@@ -98,7 +105,7 @@ impl Image for OpenImage {
     }
 
     fn files(&self) -> Vec<FileId> {
-        self.files.clone()
+        self.files.iter().map(|(id, _)| *id).collect()
     }
 }
 
@@ -162,19 +169,45 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> 
             check_snapshot(&info, wanted)?;
         }
         let image = format.open(&source)?;
+        let own = main.neighbors.opened().len();
         info.virtual_size = image.size();
         let mut chain = vec![image];
         let mut parents = Parents::of(&main, path, &info);
         while let Some((image, ..)) = parents.next(|format, source| format.open(source))? {
             chain.push(image);
         }
-        Ok((chain, info))
+        Ok((chain, info, own))
     })();
-    let (chain, info) = opened.map_err(|error: Error| error.at_path(path))?;
+    let (chain, info, own) = opened.map_err(|error: Error| error.at_path(path))?;
     let lay = |base: Box<dyn Image>, top: Box<dyn Image>| Box::new(Overlay::new(top, base)) as Box<dyn Image>;
     let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
-    Ok(OpenImage { image, info, path: path.to_owned(), files, allocated: main.allocated })
+    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated: main.allocated })
+}
+
+/// How an image like the one at `path` is made: its format's name, and the options. Parents are asked only for their formats.
+///
+/// # Errors
+/// As [`open`], and `Unsupported` where images of its kind are not written, or something in it would be lost.
+pub fn alike(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(&'static str, CreateOptions)> {
+    let path = path.as_ref();
+    let main = MainFile::open(path, options)?;
+    let source = main.source(path, options);
+    let format = format_of(&source, options.format.as_deref())?;
+    let mut create = format.alike(&source).map_err(|error| error.at_path(path))?;
+    if let Some(backing) = create.backing.as_mut().filter(|backing| backing.format.is_empty()) {
+        let beneath = describe_chain(path, options)?;
+        backing.format = beneath.get(1).map_or("raw", |link| link.info.format).to_owned();
+    }
+    if let Some(piece) = main.piece {
+        if format.name() != "raw" || piece % 512 != 0 {
+            return Err(Error::unsupported("is kept in numbered pieces, in a way that is not written")
+                .at_path(path)
+                .with_hint("join the pieces into one file first: cat disk.001 disk.002 … > disk"));
+        }
+        create.split = Some(piece);
+    }
+    Ok((format.name(), create))
 }
 
 fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
@@ -213,6 +246,8 @@ struct MainFile {
     file: Arc<dyn ReadAt>,
     id: FileId,
     allocated: u64,
+    /// The length of the first of several pieces.
+    piece: Option<u64>,
     neighbors: Neighbors,
 }
 
@@ -229,7 +264,7 @@ impl MainFile {
                 },
             )?);
         let (id, allocated) = (first.id(), first.allocated());
-        neighbors.note(id);
+        neighbors.note(id, path);
         let Some(stem) =
             stem_of_first(path).filter(|stem| [2, 3].iter().any(|&number| neighbors.exists(&piece_name(stem, number))))
         else {
@@ -239,11 +274,12 @@ impl MainFile {
                     .at_path(path)
                     .with_hint(format!("name the first, {first}: the others are joined to it")));
             }
-            return Ok(MainFile { file: first, id, allocated, neighbors });
+            return Ok(MainFile { file: first, id, allocated, piece: None, neighbors });
         };
+        let piece = Some(first.size());
         let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(path))?;
         let allocated = pieces.allocated();
-        Ok(MainFile { file: Arc::new(pieces), id, allocated, neighbors })
+        Ok(MainFile { file: Arc::new(pieces), id, allocated, piece, neighbors })
     }
 
     fn source<'a>(&'a self, path: &Path, options: &'a OpenOptions) -> Source<'a> {

@@ -78,17 +78,24 @@ impl Settings {
         self.0.extend(other.0);
     }
 
+    /// All whose key begins with `prefix`, by key.
+    pub fn beginning<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter(move |(key, _)| key.starts_with(prefix)).map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
 
-    /// Checks that there are no settings but those of `known`.
+    /// Checks that there are no settings but those of `known`, of which one that ends in a dot stands for all that begin so.
     ///
     /// # Errors
     /// `Usage`, with the keys that `format` has.
     pub fn only(&self, format: &str, known: &[&str]) -> Result<()> {
-        match self.0.keys().find(|key| !known.contains(&key.as_str())) {
+        let knows =
+            |key: &str| known.iter().any(|known| *known == key || known.ends_with('.') && key.starts_with(known));
+        match self.0.keys().find(|key| !knows(key)) {
             None => Ok(()),
             Some(key) if known.is_empty() => {
                 Err(Error::usage(format!("{format} has no options, so no \"{key}\" either")))

@@ -37,6 +37,10 @@ impl Format for Raw {
         Ok(Box::new(Flat::whole(source.file.clone(), source.path.clone())))
     }
 
+    fn alike(&self, _: &Source<'_>) -> Result<CreateOptions> {
+        Ok(CreateOptions::default())
+    }
+
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
         options.no_backing("raw")?;
         options.settings.only("raw", &[])?;

@@ -5,10 +5,12 @@
 
 mod behind;
 pub mod file;
+pub(crate) mod in_use;
 pub mod memory;
 pub mod neighbors;
 pub mod outputs;
 pub mod pieces;
+pub(crate) mod punch;
 mod sequence;
 
 use std::io;

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Neighbors {
     folder: Option<PathBuf>,
     external: bool,
-    opened: Arc<Mutex<Vec<FileId>>>,
+    opened: Arc<Mutex<Vec<(FileId, PathBuf)>>>,
 }
 
 impl Neighbors {
@@ -64,7 +64,7 @@ impl Neighbors {
             let opened = open_in(folder, name).map_err(|error| error.at_path(&path));
             FileReader::from_file(opened?).map_err(|error| error.at_path(&path))?
         };
-        self.note(reader.id());
+        self.note(reader.id(), &path);
         Ok((Arc::new(reader), path))
     }
 
@@ -102,12 +102,12 @@ impl Neighbors {
     }
 
     /// Notes a file that the image is made of.
-    pub(crate) fn note(&self, id: FileId) {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+    pub(crate) fn note(&self, id: FileId, path: &Path) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push((id, path.to_owned()));
     }
 
-    /// Every file that was opened for the image.
-    pub(crate) fn opened(&self) -> Vec<FileId> {
+    /// Every file that was opened for the image, in that order.
+    pub(crate) fn opened(&self) -> Vec<(FileId, PathBuf)> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

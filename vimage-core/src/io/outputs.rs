@@ -31,6 +31,8 @@ struct State {
     /// The files as they would be, where none is made.
     measured: Option<Vec<Published>>,
     sources: Vec<FileId>,
+    /// The sources that the outputs come in the place of, if they do.
+    in_place_of: Option<Vec<FileId>>,
     made: Vec<Made>,
     obsolete: Vec<PathBuf>,
 }
@@ -56,6 +58,14 @@ impl Outputs {
     /// the way are replaced.
     pub fn new(replace: bool, sources: Vec<FileId>) -> Self {
         Outputs(Arc::new(Mutex::new(State { replace, sources, ..State::default() })))
+    }
+
+    /// Lets the outputs come in the place of the sources `own`, all of them, and of no other file. They get the permissions of what
+    /// they replace.
+    #[must_use]
+    pub fn in_place_of(self, own: Vec<FileId>) -> Self {
+        self.state().in_place_of = Some(own);
+        self
     }
 
     /// Makes no files at all: what is written is counted, and [`measured`](Self::measured) tells how large they would be.
@@ -150,6 +160,11 @@ impl Outputs {
     pub fn publish(&self) -> Result<Vec<Published>> {
         let mut state = self.state();
         let replace = state.replace;
+        if let Some(own) = &state.in_place_of {
+            let made: Vec<&Path> = state.made.iter().map(|made| made.path.as_path()).collect();
+            check_places(&made, own)?;
+            state.made.iter().try_for_each(Made::keep_permissions)?;
+        }
         let mut published: Vec<Published> = Vec::new();
         for made in std::mem::take(&mut state.made) {
             match publish_one(made, replace) {
@@ -174,6 +189,10 @@ impl Outputs {
 
 impl State {
     fn may_replace(&self, there: &Metadata, path: &Path) -> Result<()> {
+        let replaced = self.in_place_of.as_ref().is_some_and(|own| own.contains(&FileId::of(there)));
+        if replaced && there.is_file() {
+            return Ok(());
+        }
         // A link to a source is as harmful to replace for whoever reads through it, but leaves the source whole.
         if self.sources.contains(&FileId::of(there)) {
             return Err(Error::refused("is a file of the source, which is never overwritten")
@@ -189,6 +208,35 @@ impl State {
                 .with_hint(format!("--force replaces it, or move {name} away")));
         }
         Ok(())
+    }
+}
+
+/// Checks that files made at `paths` come in the place of `own`, one for one.
+fn check_places(paths: &[&Path], own: &[FileId]) -> Result<()> {
+    let there = |path: &&&Path| path.symlink_metadata().ok().map(|held| FileId::of(&held));
+    let replaced: Vec<_> = paths.iter().filter_map(|path| there(&path)).collect();
+    let stray = paths.iter().find(|path| there(path).is_none_or(|id| !own.contains(&id)));
+    let left = own.iter().any(|id| !replaced.contains(id));
+    if stray.is_none() && !left {
+        return Ok(());
+    }
+    let error =
+        Error::unsupported("its files have other names than it would be written with, so it cannot be replaced");
+    let error = error.with_hint("write the result elsewhere: -o");
+    Err(match stray {
+        Some(path) => error.at_path(path),
+        None => error,
+    })
+}
+
+impl Made {
+    /// Gives it the permissions of the file that is there, and its owner where that may be done.
+    fn keep_permissions(&self) -> Result<()> {
+        let cannot = |cause| Error::io("cannot keep its permissions", cause).at_path(&self.path);
+        let there = self.path.metadata().map_err(cannot)?;
+        // Only the superuser may give files away; for everybody else they stay their own.
+        let _ = std::os::unix::fs::chown(&self.temporary, Some(there.uid()), Some(there.gid()));
+        std::fs::set_permissions(&self.temporary, there.permissions()).map_err(cannot)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Writing a disk in a format.
 
+use super::trim::{Dropped, Trim, unused};
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::{CreateOptions, OpenImage, OpenOptions, by_name, open};
+use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::Outputs;
 use crate::io::outputs::Published;
+use crate::layers::Masked;
 use crate::observer::Observer;
-use crate::pipeline;
-use crate::target::Identity;
+use crate::pipeline::{self, Outcome};
 use std::path::Path;
 
 /// What a disk is to be written as.
@@ -24,6 +26,8 @@ pub struct ConvertOptions {
     pub flush: bool,
     /// Open a backing file of the output that lies in another folder, and whatever it refers to in turn.
     pub allow_external: bool,
+    /// Leave out what the guest does not use.
+    pub trim: Trim,
 }
 
 impl ConvertOptions {
@@ -35,6 +39,7 @@ impl ConvertOptions {
             replace: false,
             flush: true,
             allow_external: false,
+            trim: Trim::No,
         }
     }
 
@@ -68,6 +73,10 @@ pub struct Converted {
     /// The digest of its content, where it was made on the way: when the format's identifiers derive from it and no packed units
     /// were taken over as they are.
     pub content: Option<ContentDigest>,
+    /// What the guest was found to keep on it, where that was looked at.
+    pub survey: Option<Survey>,
+    /// What the source held and these files do not.
+    pub dropped: Dropped,
 }
 
 /// Writes `image` to `path`. The files appear when all of them are whole; until then, and if it fails, there is nothing.
@@ -87,15 +96,30 @@ pub fn convert(
     sources.extend(base.iter().flat_map(Image::files));
     let outputs = Outputs::new(options.replace, sources);
     let outputs = if options.flush { outputs } else { outputs.unflushed() };
-    let identity = write(image, base.as_ref(), path, options, &outputs, observer)?;
+    let written = write(image, base.as_ref(), path, options, &outputs, observer)?;
     // Flushing may have taken long.
     if observer.cancelled() {
         return Err(Error::cancelled());
     }
-    Ok(Converted { files: outputs.publish()?, content: identity.and_then(|identity| identity.content()) })
+    Ok(written.published(outputs.publish()?))
 }
 
-/// Writes `image` over `base` to `outputs`, all but the publishing; returns what identifies its content if that was found out.
+/// What was written, before it has its names.
+pub(super) struct Written {
+    outcome: Outcome,
+    survey: Option<Survey>,
+}
+
+impl Written {
+    /// With the names that the files got.
+    pub(super) fn published(self, files: Vec<Published>) -> Converted {
+        let content = self.outcome.identity.and_then(|identity| identity.content());
+        let dropped = Dropped::of(self.survey.as_ref(), self.outcome.dropped);
+        Converted { files, content, survey: self.survey, dropped }
+    }
+}
+
+/// Writes `image` over `base` to `outputs`, all but the publishing.
 pub(super) fn write(
     image: &dyn Image,
     base: Option<&OpenImage>,
@@ -103,15 +127,18 @@ pub(super) fn write(
     options: &ConvertOptions,
     outputs: &Outputs,
     observer: &dyn Observer,
-) -> Result<Option<Identity>> {
+) -> Result<Written> {
     let format = by_name(&options.format)?;
+    let survey = unused(image, options.trim, observer)?;
+    let masked = survey.as_ref().map(|survey| Masked::new(image, &survey.unused));
+    let image = masked.as_ref().map_or(image, |masked| masked as &dyn Image);
     let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
     let base = base.map(|base| base as &dyn Image);
-    let identity = pipeline::run(image, base, &mut targets, false, observer)?;
+    let outcome = pipeline::run(image, base, &mut targets, false, observer)?;
     for target in targets {
-        target.writer.finish(identity.as_ref())?;
+        target.writer.finish(outcome.identity.as_ref())?;
     }
-    Ok(identity)
+    Ok(Written { outcome, survey })
 }
 
 /// Opens what the output at `path` is to lie over.

@@ -58,7 +58,7 @@ impl fmt::Display for Digest {
 pub fn digest(image: &dyn Image, algorithm: Algorithm, observer: &dyn Observer) -> Result<Digest> {
     match algorithm {
         Algorithm::Content => {
-            let content = pipeline::run(image, None, &mut [], true, observer)?;
+            let content = pipeline::run(image, None, &mut [], true, observer)?.identity;
             content
                 .and_then(|content| content.content())
                 .map(|content| Digest(content.0))

@@ -22,7 +22,16 @@ use prepare::{Origin, Prepared};
 /// to stay in the processor's outer cache.
 pub const SLAB: usize = 1 << 20;
 
-/// Reads each slab of `image` once and feeds all `targets`; returns what identifies the content if `digest` or a target
+/// What a run found out about the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// What identifies it, if that was asked for.
+    pub identity: Option<Identity>,
+    /// Bytes that the image holds as data, and that the first target does not: they are zero, or as they are in the base.
+    pub dropped: u64,
+}
+
+/// Reads each slab of `image` once and feeds all `targets`; tells what identifies the content if `digest` or a target
 /// asks for it: with `digest`, its digest. The targets are not finished.
 ///
 /// What `base` holds too is not written: it lies beneath the targets, and is [`Zeros`] where nothing does. Where packed units
@@ -36,7 +45,7 @@ pub fn run(
     targets: &mut [Target],
     digest: bool,
     observer: &dyn Observer,
-) -> Result<Option<Identity>> {
+) -> Result<Outcome> {
     let identified = digest || targets.iter().any(|target| target.identified);
     let passing = !digest && passes(image, base, targets);
     let origin = Origin { image, base: base.unwrap_or(&Zeros(0)), identified, passing };
@@ -44,6 +53,7 @@ pub fn run(
     let halves = targets.iter_mut().map(|Target { units, writer, .. }| (&*units, writer));
     let (units, mut writers): (Vec<&Units>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
     let mut fold = Fold::default();
+    let mut dropped = 0;
     observer.begin(image.size());
     in_order(
         Plan::new([image, origin.base], image.size(), slab, observer),
@@ -53,6 +63,7 @@ pub fn run(
                 return Err(Error::cancelled());
             }
             fold.update(&prepared.hashes);
+            dropped += prepared.dropped;
             for (index, writer) in writers.iter_mut().enumerate() {
                 prepared.bodies(index, slab, |offset, body, how| writer.append(offset, body, how))?;
             }
@@ -61,11 +72,12 @@ pub fn run(
         },
     )?;
     observer.reached(image.size());
-    Ok(identified.then(|| match (passing, image.content_id()) {
+    let identity = identified.then(|| match (passing, image.content_id()) {
         (false, _) => Identity::Content(fold.finish(image.size())),
         (true, Some(id)) => Identity::Kept(id),
         (true, None) => Identity::Units(fold.finish(image.size())),
-    }))
+    });
+    Ok(Outcome { identity, dropped })
 }
 
 /// Whether packed units of `image` go to `targets` as they are, without being inflated: when there is one target, it takes

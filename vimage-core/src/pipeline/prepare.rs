@@ -38,6 +38,10 @@ pub(crate) struct Prepared {
     same: Vec<bool>,
     /// For each block of `data`, whether it is all zero where the base is not.
     zero: Vec<bool>,
+    /// For each block of `data`, whether the image holds it as data.
+    held: Vec<bool>,
+    /// Bytes that the image holds as data and the first target does not get.
+    pub(crate) dropped: u64,
     /// What each target gets.
     encoded: Vec<Encoded>,
     /// The hashes of the blocks, where they are asked for.
@@ -65,12 +69,16 @@ impl Prepared {
     pub(crate) fn fill(&mut self, slab: &Slab<2>, origin: &Origin<'_>, targets: &[&Units]) -> Result<()> {
         self.encoded.resize_with(targets.len(), Encoded::default);
         self.hashes.clear();
+        self.dropped = 0;
         if let (true, &[target]) = (origin.passing, targets) {
             return self.pass(slab, origin, target);
         }
         self.read(slab, origin, targets)?;
         for (target, encoded) in targets.iter().zip(&mut self.encoded) {
             encoded.fill(target, &self.data, &self.same, &self.zero)?;
+        }
+        if let Some(first) = self.encoded.first() {
+            self.dropped = dropped(&self.held, &first.bodies, self.data.len(), targets[0].size);
         }
         if origin.identified {
             hash_blocks(slab.offset, &self.data[..slab.len], &mut self.hashes);
@@ -109,6 +117,8 @@ impl Prepared {
         self.zero.clear();
         let touched = |range: &Range<usize>| range.start / smallest..range.end.div_ceil(smallest);
         data.iter().for_each(|range| self.same[touched(range)].fill(false));
+        self.held.clear();
+        self.held.extend(self.same.iter().map(|same| !same));
         if base.is_empty() {
             for (same, block) in self.same.iter_mut().zip(self.data.chunks_exact(smallest)) {
                 *same = *same || is_zero(block);
@@ -145,6 +155,7 @@ impl Prepared {
                 self.data[unit.clone()].fill(0);
                 origin.image.read_exact_at(&mut self.data[held], offset)?;
                 if is_zero(&self.data[unit.clone()]) {
+                    self.dropped += unit.len() as u64;
                     continue;
                 }
                 target.encoder.encode(&self.data[unit.clone()], packed)?
@@ -158,6 +169,17 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+/// Bytes of the blocks `held` that are in none of the units of `bodies`.
+fn dropped(held: &[bool], bodies: &[Body], len: usize, unit: usize) -> u64 {
+    let block = len / held.len().max(1);
+    let bytes = |blocks: &[bool]| (blocks.iter().filter(|&&held| held).count() * block) as u64;
+    let kept = bodies.iter().map(|body| {
+        let len = if body.how == Encoding::Packed { unit } else { body.bytes.len() };
+        bytes(&held[body.at / block.max(1)..(body.at + len) / block.max(1)])
+    });
+    bytes(held) - kept.sum::<u64>()
 }
 
 impl Encoded {

@@ -1,5 +1,6 @@
 //! qcow2, QEMU's disk format: "The QCOW2 image format", docs/interop/qcow2 of QEMU, versions 2 and 3.
 
+mod alike;
 mod check;
 mod extensions;
 mod header;
@@ -46,6 +47,10 @@ impl Format for Qcow2 {
 
     fn check(&self, source: &Source<'_>, observer: &dyn Observer) -> Result<Findings> {
         check::check(source, observer)
+    }
+
+    fn alike(&self, source: &Source<'_>) -> Result<CreateOptions> {
+        alike::alike(source)
     }
 
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {

@@ -46,6 +46,10 @@ impl Format for Vdi {
         reader::check(source, observer)
     }
 
+    fn alike(&self, source: &Source<'_>) -> Result<CreateOptions> {
+        reader::alike(source)
+    }
+
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
         create(path, capacity, WriteOptions::from_words(options)?, outputs)
     }

@@ -1,5 +1,6 @@
 //! How a VDI is to be written: typed, and from qemu-img's words.
 
+use super::uuid;
 use crate::error::{Error, Result};
 use crate::formats::CreateOptions;
 
@@ -8,16 +9,23 @@ use crate::formats::CreateOptions;
 pub struct WriteOptions {
     /// All blocks are there, those too that are zero; the file is sparse all the same.
     pub fixed: bool,
+    /// The UUID by which VirtualBox knows the disk, as it stands in the header; derived from the content unless given.
+    pub created: Option<[u8; 16]>,
+    /// The UUID of the content as it is, which children check; derived from the content unless given.
+    pub modified: Option<[u8; 16]>,
 }
 
 impl WriteOptions {
+    /// The settings of `-o`.
+    pub const KEYS: [&'static str; 3] = ["static", "uuid", "modification_uuid"];
+
     /// Reads qemu-img's words.
     ///
     /// # Errors
     /// `Usage` for what is unknown or does not go together.
     pub fn from_words(words: &CreateOptions) -> Result<Self> {
         words.no_backing("vdi")?;
-        words.settings.only("vdi", &["static"])?;
+        words.settings.only("vdi", &Self::KEYS)?;
         if words.compress || words.level.is_some() {
             return Err(Error::usage("VDI images are not compressed")
                 .with_hint("-O qcow2 -c and -O vmdk -o subformat=streamOptimized are compressed"));
@@ -26,10 +34,18 @@ impl WriteOptions {
             return Err(Error::usage("a VDI is one file and cannot be split")
                 .with_hint("-O vmdk --split and -O raw --split write several"));
         }
-        match words.settings.get("static") {
-            Some("on") => Ok(WriteOptions { fixed: true }),
-            None | Some("off") => Ok(WriteOptions { fixed: false }),
-            Some(word) => Err(Error::usage(format!("static is on or off, not \"{word}\""))),
-        }
+        let fixed = match words.settings.get("static") {
+            Some("on") => true,
+            None | Some("off") => false,
+            Some(word) => return Err(Error::usage(format!("static is on or off, not \"{word}\""))),
+        };
+        let id = |key| match words.settings.get(key) {
+            None => Ok(None),
+            Some(text) => uuid::parse(text).map(Some).ok_or_else(|| {
+                Error::usage(format!("{key} is not a UUID: \"{text}\""))
+                    .with_hint("one looks like 6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+            }),
+        };
+        Ok(WriteOptions { fixed, created: id("uuid")?, modified: id("modification_uuid")? })
     }
 }

@@ -4,10 +4,11 @@ use super::header::Header;
 use super::layout::kind;
 use super::map::{self, Block, STRETCH, Tally};
 use super::uuid;
+use super::writer::BLOCK;
 use crate::error::{Error, Result};
 use crate::extent::{Content, Extent};
 use crate::formats::cache::TableCache;
-use crate::formats::{Findings, Severity, Source};
+use crate::formats::{CreateOptions, Findings, Settings, Severity, Source};
 use crate::image::{Image, ImageInfo, Parent};
 use crate::io::{ReadAt, Stored};
 use crate::observer::Observer;
@@ -37,6 +38,29 @@ pub(super) fn describe(source: &Source<'_>) -> Result<ImageInfo> {
         ],
         ..ImageInfo::default()
     })
+}
+
+/// The options that make an image like this one: with its identifiers, as VirtualBox knows its disks by them.
+pub(super) fn alike(source: &Source<'_>) -> Result<CreateOptions> {
+    let header = Header::read(source.file.as_ref())?;
+    if header.kind == kind::DIFFERENCING {
+        return Err(Error::unsupported("holds only what differs from its parent, and such images are not written")
+            .with_hint("vimage convert makes a whole disk of it"));
+    }
+    if header.block != BLOCK || header.extra != 0 {
+        let (block, extra) = (header.block, header.extra);
+        return Err(Error::unsupported(format!(
+            "has blocks of {block} bytes and {extra} between them: {BLOCK} and none are written"
+        ))
+        .with_hint("vimage convert -O vdi makes one of the usual kind"));
+    }
+    let mut settings = Settings::default().with("static", if header.kind == kind::FIXED { "on" } else { "off" });
+    for (key, id) in [("uuid", &header.created), ("modification_uuid", &header.modified)] {
+        if *id != [0; 16] {
+            settings = settings.with(key, uuid::text(id));
+        }
+    }
+    Ok(CreateOptions { settings, ..CreateOptions::default() })
 }
 
 /// Opens the image's own blocks. Goes over the map once, as VirtualBox does.

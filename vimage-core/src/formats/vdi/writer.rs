@@ -10,7 +10,7 @@ use std::path::Path;
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Bytes of a block: QEMU reads no others.
-const BLOCK: u64 = 1 << 20;
+pub(super) const BLOCK: u64 = 1 << 20;
 
 /// Parts of a block that are zero need not be written; this is what a file system allocates.
 const PART: usize = 4096;
@@ -36,7 +36,7 @@ pub(super) fn create(path: &Path, capacity: u64, options: WriteOptions, outputs:
     let blocks = capacity.div_ceil(BLOCK);
     let writer = Writer {
         file: outputs.create(path)?,
-        fixed: options.fixed,
+        options,
         capacity,
         blocks,
         data: (MAP + blocks * 4).next_multiple_of(BLOCK),
@@ -51,7 +51,7 @@ pub(super) fn create(path: &Path, capacity: u64, options: WriteOptions, outputs:
 
 struct Writer {
     file: OutputFile,
-    fixed: bool,
+    options: WriteOptions,
     capacity: u64,
     blocks: u64,
     /// Where the blocks begin.
@@ -68,7 +68,7 @@ struct Writer {
 impl Writer {
     /// The byte of the file for block `block` of the disk, which gets the next place when it is first asked for.
     fn place(&mut self, block: u64) -> Result<u64> {
-        if self.fixed {
+        if self.options.fixed {
             return Ok(self.data + block * BLOCK);
         }
         if self.last != Some(block) {
@@ -100,7 +100,7 @@ impl Writer {
         header.signature = SIGNATURE;
         header.version.set(VERSION);
         header.header_size.set(HEADER);
-        header.kind.set(if self.fixed { kind::FIXED } else { kind::DYNAMIC });
+        header.kind.set(if self.options.fixed { kind::FIXED } else { kind::DYNAMIC });
         header.map_offset.set(MAP as u32);
         header.data_offset.set(self.data as u32);
         header.sector_size.set(512);
@@ -109,10 +109,10 @@ impl Writer {
         header.blocks.set(self.blocks as u32);
         header.allocated.set(self.allocated as u32);
         // VirtualBox takes no image without them, and no two with the same.
-        let kind = if self.fixed { "vdi fixed" } else { "vdi dynamic" };
+        let kind = if self.options.fixed { "vdi fixed" } else { "vdi dynamic" };
         let derived = identity.map_or([0xff; 32], |identity| identity.derive(kind));
-        header.created = uuid::derived(&derived[..16]);
-        header.modified = uuid::derived(&derived[16..]);
+        header.created = self.options.created.unwrap_or_else(|| uuid::derived(&derived[..16]));
+        header.modified = self.options.modified.unwrap_or_else(|| uuid::derived(&derived[16..]));
         header.geometry[3].set(512);
         header
     }
@@ -132,11 +132,11 @@ impl ImageWriter for Writer {
     }
 
     fn finish(mut self: Box<Self>, identity: Option<&Identity>) -> Result<()> {
-        if self.fixed {
+        if self.options.fixed {
             self.allocated = self.blocks;
         }
         while self.number * STRETCH < self.blocks {
-            if self.fixed {
+            if self.options.fixed {
                 let first = self.number * STRETCH;
                 self.stretch.iter_mut().zip(first..).for_each(|(entry, block)| *entry = block as u32);
             }

@@ -1,5 +1,6 @@
 //! VMDK, VMware's disk format in all its kinds: "Virtual Disk Format 5.0" and what the tools of the field make of it.
 
+mod alike;
 mod check;
 mod cowd;
 mod descriptor;
@@ -51,6 +52,10 @@ impl Format for Vmdk {
 
     fn check(&self, source: &Source<'_>, observer: &dyn Observer) -> Result<Findings> {
         check::check(source, observer)
+    }
+
+    fn alike(&self, source: &Source<'_>) -> Result<CreateOptions> {
+        alike::alike(source)
     }
 
     fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {

@@ -22,6 +22,10 @@ pub struct WriteOptions {
     /// The size in bytes that every file stays under, for the split kinds; 2 GiB unless given, which makes VMware's own
     /// extents of 2047 MiB.
     pub split: Option<u64>,
+    /// The identifier of the content; derived from it unless given.
+    pub cid: Option<u32>,
+    /// More lines of the disk data base, `ddb.…`, or others than would be written: key and value, by key.
+    pub database: Vec<(String, String)>,
 }
 
 /// The controllers that VMware's products know in a descriptor.
@@ -62,13 +66,15 @@ impl Default for WriteOptions {
             tools_version: "2147483647".into(),
             level: Level::default(),
             split: None,
+            cid: None,
+            database: Vec::new(),
         }
     }
 }
 
 impl WriteOptions {
     /// The settings of `-o`.
-    pub const KEYS: [&'static str; 4] = ["subformat", "adapter_type", "hwversion", "toolsversion"];
+    pub const KEYS: [&'static str; 6] = ["subformat", "adapter_type", "hwversion", "toolsversion", "cid", "ddb."];
 
     /// Reads qemu-img's words.
     ///
@@ -94,6 +100,8 @@ impl WriteOptions {
         if let Some(version) = settings.get("toolsversion") {
             options.tools_version = number("toolsversion", version)?;
         }
+        options.cid = settings.get("cid").map(cid).transpose()?;
+        options.database = settings.beginning("ddb.").map(entry).collect::<Result<_>>()?;
         options.level = words.level.map(Level::new).transpose()?.unwrap_or_default();
         let subformat = options.subformat;
         if words.compress && words.split.is_some() {
@@ -116,6 +124,22 @@ impl WriteOptions {
         }
         Ok(options)
     }
+}
+
+fn cid(word: &str) -> Result<u32> {
+    u32::from_str_radix(word, 16)
+        .ok()
+        .filter(|_| word.len() == 8 && !word.starts_with('+'))
+        .ok_or_else(|| Error::usage(format!("cid is a number of 8 hexadecimal digits, not \"{word}\"")))
+}
+
+/// A line of the data base. Values stand between quotes, so they can hold none.
+fn entry((key, value): (&str, &str)) -> Result<(String, String)> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !key.chars().all(plain) || value.contains(['"', '\\']) || value.contains(char::is_control) {
+        return Err(Error::usage(format!("\"{key}\" = \"{value}\" cannot be written in a VMDK's descriptor")));
+    }
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn subformat(word: &str) -> Result<Subformat> {

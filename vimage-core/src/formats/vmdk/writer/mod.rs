@@ -54,6 +54,19 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
     Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: true })
 }
 
+/// The bytes that the file of a split disk's extent of `size` bytes can grow to.
+pub(super) fn longest_file(subformat: Subformat, size: u64) -> u64 {
+    match subformat {
+        Subformat::TwoGbMaxExtentSparse => sparse::Layout::new(size, false).fullest(),
+        _ => size,
+    }
+}
+
+/// The bytes of the disk in each extent of a disk split into files shorter than `split`.
+pub(super) fn extent_sizes(subformat: Subformat, capacity: u64, split: u64) -> Result<Vec<u64>> {
+    split::extents(capacity, split, |each| longest_file(subformat, each))
+}
+
 /// Deflates whole grains, the disk's last one too: VirtualBox refuses a grain that inflates to less.
 struct Deflate(Level);
 

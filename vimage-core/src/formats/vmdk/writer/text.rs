@@ -15,7 +15,7 @@ pub(super) struct TextIdentity([u8; 16]);
 impl TextIdentity {
     /// From the content, so that the same disk gets the same identity.
     pub(super) fn of(identity: Option<&Identity>, options: &WriteOptions) -> Self {
-        if let Some(Identity::Kept(id)) = identity
+        if let (Some(Identity::Kept(id)), None) = (identity, options.cid)
             && is_usable(id)
         {
             return TextIdentity(*id);
@@ -23,7 +23,11 @@ impl TextIdentity {
         let nothing = Identity::Kept([0; 16]);
         let derived = identity.unwrap_or(&nothing).derive(&format!("vmdk {}", options.subformat));
         let candidates = derived.as_chunks::<16>().0;
-        TextIdentity(candidates.iter().find(|id| is_usable(id)).copied().unwrap_or([1; 16]))
+        let mut id = candidates.iter().find(|id| is_usable(id)).copied().unwrap_or([1; 16]);
+        if let Some(cid) = options.cid {
+            id[12..].copy_from_slice(&cid.to_be_bytes());
+        }
+        TextIdentity(id)
     }
 
     fn cid(&self) -> String {
@@ -82,6 +86,13 @@ pub(super) fn descriptor(
         field("ddb.toolsVersion", &options.tools_version),
         field("ddb.virtualHWVersion", &options.hardware_version),
     ]);
+    for (key, value) in &options.database {
+        let same = |line: &&mut Line| matches!(line, Line::Field { key: there, .. } if there.eq_ignore_ascii_case(key));
+        match lines.iter_mut().find(same) {
+            Some(line) => *line = field(key, value),
+            None => lines.push(field(key, value)),
+        }
+    }
     Descriptor { lines }
 }
 

@@ -1,0 +1,78 @@
+//! The options that make a VMDK like a given one.
+
+use super::descriptor::{Descriptor, ExtentKind, Line};
+use super::reader::{Main, bytes_of, parent};
+use super::subformat::Subformat;
+use super::writer::{self, GRAIN};
+use crate::error::{Error, Result};
+use crate::formats::{CreateOptions, Settings, Source};
+
+/// The most bytes of lines that are taken over: an embedded descriptor has little room.
+const MOST_TEXT: usize = 4 << 10;
+
+/// How the disk was made: its sub-format, the sizes of its extents, its identifiers, and all that its data base says.
+pub(super) fn alike(source: &Source<'_>) -> Result<CreateOptions> {
+    let main = Main::read(source)?;
+    let (Main::Sparse(_, descriptor) | Main::Text(descriptor)) = &main;
+    if parent(descriptor)?.is_some() {
+        return Err(Error::unsupported("holds only what differs from its parent, and such images are not written")
+            .with_hint("vimage convert makes a whole disk of it"));
+    }
+    let kind = descriptor.create_type().unwrap_or("nameless");
+    let not_written = |what: String| {
+        Err(Error::unsupported(what).with_hint("vimage convert --trim makes a disk of another kind of it"))
+    };
+    let Some(subformat) = Subformat::from_name(kind) else {
+        return not_written(format!("is a {kind} VMDK, and such are not written"));
+    };
+    let mut split = None;
+    match (&main, subformat) {
+        (Main::Sparse(hosted, _), Subformat::MonolithicSparse | Subformat::StreamOptimized) => {
+            if hosted.grain != GRAIN {
+                return not_written(format!("has grains of {} bytes, and only {GRAIN} are written", hosted.grain));
+            }
+        }
+        (Main::Text(_), Subformat::MonolithicFlat) => {}
+        (Main::Text(_), Subformat::TwoGbMaxExtentSparse | Subformat::TwoGbMaxExtentFlat) => {
+            split = Some(split_like(descriptor, subformat)?);
+        }
+        _ => return not_written(format!("calls itself {kind}, but is made otherwise")),
+    }
+    let mut settings = Settings::default().with("subformat", subformat.name());
+    if let Some(cid) = descriptor.cid()? {
+        settings = settings.with("cid", format!("{cid:08x}"));
+    }
+    let mut room = MOST_TEXT;
+    for line in &descriptor.lines {
+        if let Line::Field { key, value } = line
+            && key.starts_with("ddb.")
+        {
+            room = room
+                .checked_sub(key.len() + value.len())
+                .ok_or_else(|| Error::unsupported(format!("has more than {MOST_TEXT} bytes in its disk data base")))?;
+            settings = settings.with(key, value);
+        }
+    }
+    Ok(CreateOptions { settings, split, ..CreateOptions::default() })
+}
+
+/// The size that makes the writer cut the disk as `descriptor` does.
+fn split_like(descriptor: &Descriptor, subformat: Subformat) -> Result<u64> {
+    let wanted = if subformat == Subformat::TwoGbMaxExtentSparse { ExtentKind::Sparse } else { ExtentKind::Flat };
+    let uneven = || {
+        Error::unsupported("its extents are not of one kind and size, as they are written")
+            .with_hint("vimage convert --trim --split makes a disk with even extents")
+    };
+    let mut sizes = Vec::new();
+    for line in descriptor.extents() {
+        if line.kind != wanted || line.offset.unwrap_or(0) != 0 {
+            return Err(uneven());
+        }
+        sizes.push(bytes_of(line)?);
+    }
+    let (first, capacity) = (sizes.first().copied().unwrap_or(0), sizes.iter().sum());
+    // The writer cuts at whole MiB, which a disk in a single extent need not fill.
+    let candidates = [first, first.next_multiple_of(1 << 20)].map(|each| writer::longest_file(subformat, each) + 1);
+    let makes_same = |split: &u64| writer::extent_sizes(subformat, capacity, *split).is_ok_and(|same| same == sizes);
+    candidates.into_iter().find(makes_same).ok_or_else(uneven)
+}

@@ -1,0 +1,128 @@
+//! Making an image smaller in its own format.
+
+use super::convert::{ConvertOptions, Converted, open_base, write};
+use super::trim::Trim;
+use crate::error::{Error, Result};
+use crate::formats::{OpenImage, OpenOptions, alike, open};
+use crate::image::Image;
+use crate::io::Outputs;
+use crate::io::in_use::{Unchanged, refuse_in_use};
+use crate::observer::Observer;
+use std::path::{Path, PathBuf};
+
+/// How an image is to be compacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompactOptions {
+    /// How it is opened.
+    pub open: OpenOptions,
+    /// Where the result goes; in the place of the image unless given.
+    pub output: Option<PathBuf>,
+    /// Whether what the guest does not use is left out.
+    pub trim: Trim,
+    /// Whether snapshots may be lost: only the present state is kept.
+    pub drop_snapshots: bool,
+    /// Replace files that are in the way of `output`.
+    pub replace: bool,
+    /// Flush the result to the disk before it gets its name.
+    pub flush: bool,
+    /// Write nothing: only tell what would come out.
+    pub dry_run: bool,
+}
+
+impl Default for CompactOptions {
+    /// In place, without what the guest does not use.
+    fn default() -> Self {
+        CompactOptions {
+            open: OpenOptions::default(),
+            output: None,
+            trim: Trim::Yes,
+            drop_snapshots: false,
+            replace: false,
+            flush: true,
+            dry_run: false,
+        }
+    }
+}
+
+/// An image that was compacted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacted {
+    /// Its files as they are now, or would be, and what was left out.
+    pub made: Converted,
+    /// The length of its files in bytes before.
+    pub size_before: u64,
+    /// Bytes of storage that they took before.
+    pub allocated_before: u64,
+    /// The virtual size in bytes.
+    pub virtual_size: u64,
+}
+
+/// Writes the image at `path` anew, as it is but for what is zero or not used by its guest: beside it, and then in its place.
+/// A crash leaves the old image or the new one. Sub-format, split, cluster size, compression and identifiers stay.
+///
+/// # Errors
+/// `Unsupported` for images of a kind that is not written, or with something in them that would be lost; `Refused` when it
+/// is in use, has snapshots, or changed meanwhile; and those of [`convert`](super::convert()).
+pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Observer) -> Result<Compacted> {
+    let named = path.as_ref();
+    let in_place = options.output.is_none();
+    // Renaming onto a link would leave what it points to as it was.
+    let resolved = match in_place {
+        true => named.canonicalize().map_err(|cause| Error::io("cannot open", cause).at_path(named))?,
+        false => named.to_owned(),
+    };
+    let image = open(&resolved, &options.open)?;
+    check_snapshots(&image, options)?;
+    let (format, create) = alike(&resolved, &options.open)?;
+    let conversion = ConvertOptions {
+        create,
+        replace: in_place || options.replace,
+        flush: options.flush,
+        allow_external: options.open.allow_external,
+        trim: options.trim,
+        ..ConvertOptions::to(format)
+    };
+    let outputs = match (options.dry_run, in_place) {
+        (true, _) => Outputs::measuring(),
+        (false, true) => {
+            let own: Vec<_> = image.own_files().iter().map(|(id, _)| *id).collect();
+            Outputs::new(true, image.files()).in_place_of(own)
+        }
+        (false, false) => Outputs::new(options.replace, image.files()),
+    };
+    let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    let target = options.output.as_deref().unwrap_or(&resolved);
+    let base = open_base(target, &conversion)?;
+    if in_place && !options.dry_run {
+        refuse_in_use(&resolved)?;
+    }
+    let unchanged = Unchanged::of(image.own_files())?;
+    let (size_before, allocated_before) = unchanged.sizes();
+    let written = write(&image, base.as_ref(), target, &conversion, &outputs, observer)?;
+    if observer.cancelled() {
+        return Err(Error::cancelled());
+    }
+    let files = if options.dry_run {
+        outputs.measured()
+    } else {
+        // A guest that ran meanwhile has written to what would be replaced.
+        unchanged.check()?;
+        if in_place {
+            refuse_in_use(&resolved)?;
+        }
+        outputs.publish()?
+    };
+    Ok(Compacted { made: written.published(files), size_before, allocated_before, virtual_size: image.size() })
+}
+
+fn check_snapshots(image: &OpenImage, options: &CompactOptions) -> Result<()> {
+    let snapshots = &image.info().snapshots;
+    if snapshots.is_empty() || options.drop_snapshots {
+        return Ok(());
+    }
+    let names: Vec<_> = snapshots.iter().take(5).map(|snapshot| snapshot.name.as_str()).collect();
+    let more = if snapshots.len() > 5 { ", …" } else { "" };
+    Err(Error::refused(format!("has {} snapshots ({}{more}), which would be lost", snapshots.len(), names.join(", ")))
+        .at_path(image.path())
+        .with_hint("--drop-snapshots keeps the present state alone"))
+}

@@ -117,12 +117,13 @@ pub(crate) struct OutputArgs {
     /// Settings of the target's format
     ///
     /// For vmdk: subformat (monolithicSparse, monolithicFlat, twoGbMaxExtentSparse, twoGbMaxExtentFlat, streamOptimized),
-    /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647).
+    /// adapter_type (lsilogic, ide, buslogic, legacyESX), hwversion (4), toolsversion (2147483647), cid (8 hexadecimal
+    /// digits; derived from the content), ddb.KEY (a line of the disk data base, such as ddb.uuid.image).
     ///
     /// For qcow2: compat (1.1, 0.10), cluster_size (64k; 512 to 2M), compression_type (zlib, zstd), window (15; 12 for
     /// readers that know only QEMU's own streams), extended_l2 (off, on), refcount_bits (16), lazy_refcounts (off, on).
     ///
-    /// For vdi: static (off, on).
+    /// For vdi: static (off, on), uuid and modification_uuid (derived from the content).
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…", value_parser = parse::<Settings>)]
     pub(crate) settings: Vec<Settings>,
     /// Compress: for vmdk, the streamOptimized kind; for qcow2, its clusters
@@ -180,7 +181,8 @@ impl TrimArg {
 ///
 /// Leaves out what is zero and what the guest holds as free, with no boot, no mount and no root. Sub-format, split, cluster size,
 /// compression, adapter type and identifiers stay as they are. The result is written beside the image and then renamed, so
-/// that a crash leaves the old image or the new one. Shut down the machine that runs from it first.
+/// that a crash leaves the old image or the new one. Shut down the machine that runs from it first: QEMU's and VMware's locks are
+/// respected, other programs' changes noticed.
 #[derive(Args)]
 #[command(after_help = COMPACT_EXAMPLES)]
 pub(crate) struct CompactArgs {
@@ -202,14 +204,14 @@ pub(crate) struct CompactArgs {
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Free the blocks in the file itself instead of writing it anew: raw images, no space needed
-    #[arg(long)]
+    #[arg(long, conflicts_with = "drop_snapshots")]
     pub(crate) punch: bool,
     /// Keep the present state alone where the image has snapshots (qcow2)
     #[arg(long)]
     pub(crate) drop_snapshots: bool,
     #[command(flatten)]
     pub(crate) open: TrustArgs,
-    /// When the result is on the disk: writeback or unsafe, as for convert
+    /// When the result is on the disk: writeback or, with -o, unsafe, as for convert
     #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
     pub(crate) target_cache: Cache,
     /// Replace the file that -o names

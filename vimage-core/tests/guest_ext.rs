@@ -364,6 +364,12 @@ fn what_is_damaged_or_strange_is_kept_whole() {
     }
     case(&bare, &[&format!("set_bg 1 inode_table {table}")], &[], "overlap", true);
     case(&bare, &["set_bg 1 block_bitmap 24576"], &[], "out of bounds", true);
+    // The first group begins with block 0 where blocks are large.
+    let large = Scratch::of(24 * MIB);
+    mke2fs(&large.disk, &["-b", "4096", "-O", "^metadata_csum"]);
+    for what in ["block_bitmap", "inode_bitmap", "inode_table"] {
+        case(&large, &[&format!("set_bg 0 {what} 0")], &[], "of group 0 is at block 0, out of bounds", true);
+    }
     // A bitmap said not to have been written: the first group holds files.
     case(&bare, &["set_bg 0 flags 2"], &[], "without the feature", true);
     case(&crc16, &["set_bg 0 flags 2", "set_bg 0 checksum calc"], &[], "free clusters and counts", true);

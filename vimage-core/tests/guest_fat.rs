@@ -274,14 +274,28 @@ fn fat32_has_its_own_ways() {
     poke(disk, 44, &[2, 0, 0, 0]);
     assert_eq!(only(&survey_of(disk)).free, whole);
     // What BitLocker leaves for systems that do not know it.
-    poke(disk, 424, b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01");
-    let found = survey_of(disk);
-    assert!(found.unused.is_empty() && only(&found).kept.is_some(), "{found:?}");
+    for mark in [
+        b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01",
+        b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8",
+    ] {
+        poke(disk, 424, mark);
+        kept(disk, Some("BitLocker"), "is not looked into");
+    }
 
-    // Too few clusters for FAT32: the specification calls it FAT16, and other systems do not.
-    let scratch = Scratch::of(16 << 20);
-    output("mkfs.fat", &[&"-F", &"32", &"-s", &"1", &scratch.disk]);
-    kept(&scratch.disk, Some("FAT32"), "cannot have");
+    // Fewer clusters than the specification gives FAT32: its checker, like its systems, goes by the layout.
+    let (scratch, places) = small(32);
+    let disk = &scratch.disk;
+    // Made smaller, with its files: in the boot sector and its copy; the number of free clusters is not known then.
+    for sector in [0, 6] {
+        poke(disk, sector * 512 + 32, &60_000_u32.to_le_bytes());
+    }
+    poke(disk, 512 + 488, &[0xFF; 4]);
+    let free = free_by_fsck(disk);
+    let found = survey_of(disk);
+    assert_eq!((only(&found).kind, only(&found).free), (Some("FAT32"), Some(free)));
+    assert!(free < 60_000 * 512 && places.read(disk, 3) != 0, "{free}");
+    spoil(disk, &found);
+    assert_eq!(free_by_fsck(disk), free);
 }
 
 #[test]
@@ -291,9 +305,18 @@ fn a_hibernated_windows_on_fat_is_kept_whole() {
     }
     for bits in [16, 32] {
         let (scratch, _) = small(bits);
-        let mut memory = noise(9, 50_000);
-        for (head, sleeps) in [(b"hibr", true), (b"HIBR", true), (b"wake", false), (b"\0\0\0\0", false)] {
-            memory[..4].copy_from_slice(head);
+        for (head, len, sleeps) in [
+            (&b"hibr"[..], 50_000, true),
+            (b"HIBR", 50_000, true),
+            (b"wake", 50_000, false),
+            (&[0; 4], 50_000, true),
+            (&[0; 4096], 50_000, false),
+            // That of a volume that the sleeping Windows has mounted.
+            (b"wake", 100, true),
+            (b"", 0, true),
+        ] {
+            let mut memory = noise(9, len);
+            memory[..head.len()].copy_from_slice(head);
             fs::write(scratch.path("hiberfil.sys"), &memory).unwrap();
             mtools("mcopy", &scratch.disk, &["-o", scratch.path("hiberfil.sys").to_str().unwrap(), "::/"]);
             match sleeps {
@@ -384,6 +407,13 @@ fn check_exfat(disk: &Path) {
     run("fsck.exfat", &[&"-n", &disk]);
 }
 
+/// Bytes that are free by the driver of what is mounted at `folder`.
+fn free_by_driver(folder: &Path) -> u64 {
+    let free = run("stat", &[&"-f", &"-c", &"%f %S", &folder]);
+    let (count, unit) = free.trim().split_once(' ').unwrap();
+    count.parse::<u64>().unwrap() * unit.parse::<u64>().unwrap()
+}
+
 /// Makes an exFAT with files between deleted ones: what its files hold, and how much is free by its driver.
 fn make_exfat(test: &str, scratch: &Scratch, options: &[&str], bytes: u64) -> Option<(BTreeMap<PathBuf, String>, u64)> {
     let mut all: Vec<&dyn AsRef<std::ffi::OsStr>> = options.iter().map(|word| word as &dyn AsRef<_>).collect();
@@ -392,9 +422,7 @@ fn make_exfat(test: &str, scratch: &Scratch, options: &[&str], bytes: u64) -> Op
     let mounted = mount_exfat(test, scratch, &scratch.disk)?;
     fill_and_delete(&mounted.folder, bytes / 2, bytes);
     let files = contents(&mounted.folder);
-    let free = run("stat", &[&"-f", &"-c", &"%f %S", &mounted.folder]);
-    let (count, unit) = free.trim().split_once(' ').unwrap();
-    let free = count.parse::<u64>().unwrap() * unit.parse::<u64>().unwrap();
+    let free = free_by_driver(&mounted.folder);
     drop(mounted);
     check_exfat(&scratch.disk);
     Some((files, free))
@@ -427,6 +455,29 @@ fn exfat_without_what_is_free_is_the_same() {
             check_exfat(disk);
         }
     }
+}
+
+#[test]
+fn an_exfat_bitmap_ends_before_its_cluster_does() {
+    const TEST: &str = "an_exfat_bitmap_ends_before_its_cluster_does";
+    if !have(TEST, &EXFAT) {
+        return;
+    }
+    let scratch = Scratch::of(256 << 20);
+    run("mkfs.exfat", &[&"-c", &"2M", &scratch.disk]);
+    let Some(mounted) = mount_exfat(TEST, &scratch, &scratch.disk) else { return };
+    fs::write(mounted.folder.join("deleted"), noise(1, 9 << 20)).unwrap();
+    fs::write(mounted.folder.join("kept"), noise(2, 5 << 20)).unwrap();
+    run("sync", &[&"-f", &mounted.folder]);
+    fs::remove_file(mounted.folder.join("deleted")).unwrap();
+    let (files, free) = (contents(&mounted.folder), free_by_driver(&mounted.folder));
+    drop(mounted);
+    let found = survey_of(&scratch.disk);
+    assert_eq!((only(&found).kept.as_ref(), only(&found).free), (None, Some(free)));
+    spoil(&scratch.disk, &found);
+    check_exfat(&scratch.disk);
+    let mounted = mount_exfat(TEST, &scratch, &scratch.disk).unwrap();
+    assert_eq!(contents(&mounted.folder), files);
 }
 
 #[test]

@@ -207,8 +207,9 @@ fn ntfs_in_disorder_is_kept_whole() {
         }
         kept(disk, words);
     }
-    for flags in [4, 8, 0x8000, 0] {
+    for flags in [4, 8, 0x80, 0x8000, 0] {
         places.poke_both(disk, information + 10, &u16::to_le_bytes(flags));
+        assert!(flags != 0x80 || probe(disk) == CLEAN);
         assert_eq!(only(&survey_of(disk)).free, Some(free));
     }
     again(information + 8, &[4, 0], "version 4.0");
@@ -235,6 +236,12 @@ fn ntfs_in_disorder_is_kept_whole() {
     fs::File::options().write(true).open(disk).unwrap().set_len((32 << 20) - 4096).unwrap();
     kept(disk, "in a volume of");
     poke(disk, (32 << 20) - 4096, &copy);
+    // Of 512 bytes each, so that they are on the disk.
+    fs::File::options().write(true).open(disk).unwrap().set_len(3 << 40).unwrap();
+    poke(disk, 13, &[1]);
+    again(40, &(1_u64 << 32).to_le_bytes(), "has 4294967296 clusters");
+    poke(disk, 13, &[8]);
+    fs::File::options().write(true).open(disk).unwrap().set_len(32 << 20).unwrap();
 
     // The bitmap's attribute: compressed, encrypted, too short, with holes, not all initialized, beyond the volume.
     let data = places.attribute(disk, 6, 0x80);
@@ -398,6 +405,70 @@ fn a_hibernated_windows_is_kept_whole() {
 }
 
 #[test]
+fn a_windows_that_sleeps_keeps_all_of_the_disk() {
+    const TEST: &str = "a_windows_that_sleeps_keeps_all_of_the_disk";
+    if !have(TEST, &TOOLS) {
+        return;
+    }
+    let Some((scratch, places, free)) = small(TEST) else { return };
+    let awake = fs::read(&scratch.disk).unwrap();
+    let starts = [1_u64 << 20, 40 << 20];
+    let disk = Scratch::of(80 << 20);
+    for (entry, start) in starts.into_iter().enumerate() {
+        let entry = 446 + 16 * entry as u64;
+        let count = awake.len() as u32 / 512;
+        poke(&disk.disk, entry + 4, &[7]);
+        poke(&disk.disk, entry + 8, &[(start as u32 / 512).to_le_bytes(), count.to_le_bytes()].concat());
+        poke(&disk.disk, start, &awake);
+    }
+    poke(&disk.disk, 510, &[0x55, 0xAA]);
+    // What each partition is kept for, and how much is free in it.
+    let told = || {
+        let found = survey_of(&disk.disk);
+        let one = |index: usize| {
+            let region = &found.regions[index];
+            region.kept.as_ref().map(|kept| kept.reason.clone()).ok_or(region.free.unwrap_or_default())
+        };
+        assert_eq!(found.regions.len(), 2);
+        [one(0), one(1)]
+    };
+    assert_eq!(told(), [Err(free), Err(free)]);
+
+    let log = places.first(&scratch.disk, 2, 0x80) * places.cluster;
+    let data = places.attribute(&scratch.disk, 2, 0x80);
+    let size = u64::from_le_bytes(peek(&scratch.disk, data + 48, 8).try_into().unwrap());
+    let information = places.attribute(&scratch.disk, 3, 0x70);
+    let information = information + u64::from(peek(&scratch.disk, information + 20, 1)[0]);
+    let logged = |version: (u16, u16)| {
+        let page = restart_page(version, 0, 0, 5, size);
+        poke(&disk.disk, starts[0] + log, &[&page[..], &page].concat());
+    };
+    // Left in use by a crash.
+    logged((1, 1));
+    let [first, second] = told();
+    assert!(first.unwrap().contains("was not closed"));
+    assert_eq!(second, Err(free));
+    // Kept by a Windows 8 or later, whatever else is said of the volume.
+    logged((2, 0));
+    for flags in [0, 1] {
+        poke(&disk.disk, starts[0] + information + 10, &[flags]);
+        let [first, second] = told();
+        assert!(first.unwrap().contains("not shut down in full"));
+        assert!(second.unwrap().contains("hibernates on this disk (in 1)"));
+    }
+    poke(&disk.disk, starts[0], &awake);
+    assert_eq!(told(), [Err(free), Err(free)]);
+    // By an earlier one.
+    let Some(mounted) = mount(TEST, &scratch, &scratch.disk) else { return };
+    fs::write(mounted.folder.join("hiberfil.sys"), [&b"hibr"[..], &noise(3, 9000)].concat()).unwrap();
+    drop(mounted);
+    poke(&disk.disk, starts[1], &fs::read(&scratch.disk).unwrap());
+    let [first, second] = told();
+    assert!(first.unwrap().contains("hibernates on this disk (in 2)"));
+    assert!(second.unwrap().contains("holds a hibernated Windows"));
+}
+
+#[test]
 fn shadow_copies_are_kept_whole() {
     const TEST: &str = "shadow_copies_are_kept_whole";
     if !have(TEST, &TOOLS) {
@@ -409,6 +480,12 @@ fn shadow_copies_are_kept_whole() {
     poke(disk, 0x1E00, &[&mark[..], &[1, 0, 0, 0]].concat());
     poke(disk, 0x1E18, &[0, 0x1E, 0, 0, 0, 0, 0, 0]);
     assert_eq!(only(&survey_of(disk)).free, Some(free), "without a catalog");
+    // Its own identifier, and that of the volume that has the copies.
+    poke(disk, 0x1E40, &[[7; 16], [7; 16]].concat());
+    assert_eq!(only(&survey_of(disk)).free, Some(free), "would have them itself");
+    poke(disk, 0x1E5F, &[8]);
+    kept(disk, "shadow copies on another volume");
+    poke(disk, 0x1E50, &[0; 16]);
     let catalog = 20_u64 << 20;
     poke(disk, 0x1E30, &catalog.to_le_bytes());
     kept(disk, "catalog of shadow copies that cannot be read");

@@ -100,6 +100,67 @@ fn a_system_asleep_is_left_alone() {
     }
 }
 
+/// A disk whose two partitions are copies of `first` and `second`, of 2 MiB each.
+fn beside(first: &Path, second: &Path) -> Scratch {
+    let scratch = Scratch::of(8 * MIB);
+    for (entry, (start, disk)) in [(MIB, first), (4 * MIB, second)].into_iter().enumerate() {
+        let entry = 446 + 16 * entry as u64;
+        poke(&scratch.disk, entry + 4, &[0x82]);
+        poke(&scratch.disk, entry + 8, &[start as u32 / 512, 4096].map(u32::to_le_bytes).concat());
+        poke(&scratch.disk, start, &peek(disk, 0, 2 * MIB as usize));
+    }
+    poke(&scratch.disk, 510, &[0x55, 0xAA]);
+    scratch
+}
+
+#[test]
+fn swap_space_goes_by_the_disks_other_volumes() {
+    const NAME: &str = "swap_space_goes_by_the_disks_other_volumes";
+    if !have(NAME, &["mkswap"]) {
+        return;
+    }
+    let (good, other) = (made(2 * MIB, &[]), made(2 * MIB, &[]));
+    let free = [(); 2].map(|()| Err(2 * MIB - 4096));
+    let told = || {
+        let found = survey_of(&beside(&other.disk, &good.disk).disk);
+        let reasons: Vec<_> = found
+            .regions
+            .iter()
+            .map(|region| {
+                region
+                    .kept
+                    .as_ref()
+                    .map(|kept| (kept.fault, kept.reason.clone()))
+                    .ok_or(region.free.unwrap_or_default())
+            })
+            .collect();
+        let bytes: u64 = reasons.iter().filter_map(|told| told.as_ref().err()).sum();
+        assert_eq!(found.unused.bytes(), bytes);
+        reasons
+    };
+    assert_eq!(told(), free);
+    // What is not looked into may be in any state, and as a rule is.
+    poke(&other.disk, 0, b"LUKS\xba\xbe\0\x02");
+    poke(&other.disk, 4086, &[0; 10]);
+    assert!(matches!(&told()[..], [Ok((false, _)), Err(2_093_056)]));
+    // Left in the middle of a change, or damaged.
+    poke(&other.disk, 0, &[0; 8]);
+    poke(&other.disk, 4086, b"SWAPSPACE2");
+    assert_eq!(told(), free);
+    poke(&other.disk, 1024, &[2]);
+    assert!(matches!(&told()[..], [Ok((true, _)), Ok((true, why))] if why.contains("another volume of the disk")));
+    poke(&other.disk, 1024, &[1]);
+    // Of a system asleep all is kept, though two claim where it sleeps.
+    poke(&other.disk, 4086, b"S1SUSPEND\0");
+    for mark in [&b"CD001"[..], &[0; 5]] {
+        poke(&other.disk, 0x8001, mark);
+        let told = told();
+        let reasons: Vec<_> = told.iter().map(|told| told.as_ref().unwrap().1.as_str()).collect();
+        assert!(reasons[0].contains("holds a hibernated system"), "{reasons:?}");
+        assert!(reasons[1].contains("hibernates on this disk (in 1)"), "{reasons:?}");
+    }
+}
+
 #[test]
 fn headers_that_cannot_be_are_not_believed() {
     const NAME: &str = "headers_that_cannot_be_are_not_believed";

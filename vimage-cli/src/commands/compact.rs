@@ -9,10 +9,12 @@ use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
 use std::time::Instant;
-use vimage_core::{CompactOptions, Compacted, Result, Trim, compact, punch};
+use vimage_core::formats::by_extension;
+use vimage_core::{CompactOptions, Compacted, Error, Result, Trim, compact, describe, punch};
 
 pub(super) fn run(args: &CompactArgs) -> Result<Answer> {
     let begun = Instant::now();
+    check_name(args)?;
     let options = CompactOptions {
         open: open_options(args.format.as_ref(), &args.open),
         output: args.output.clone(),
@@ -32,6 +34,20 @@ pub(super) fn run(args: &CompactArgs) -> Result<Answer> {
         tell(args, &compacted, seconds)?;
     }
     Ok(Answer::Yes)
+}
+
+/// Refuses a target whose name says another format than it is going to have.
+fn check_name(args: &CompactArgs) -> Result<()> {
+    let Some(output) = &args.output else { return Ok(()) };
+    let (info, _) = describe(&args.image, &open_options(args.format.as_ref(), &args.open))?;
+    match by_extension(output) {
+        Some(format) if format.name() != info.format => {
+            Err(Error::usage(format!("compact keeps the format, which is {}", info.format))
+                .at_path(output)
+                .with_hint(format!("vimage convert --trim makes a {} of it", format.name())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn tell(args: &CompactArgs, compacted: &Compacted, seconds: f64) -> Result<()> {

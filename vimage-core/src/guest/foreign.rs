@@ -26,7 +26,9 @@ const MARKS: &[(&str, At, &[u8])] = &[
         b"SKUL\xba\xbe",
     ),
     ("BitLocker", Start(&[3]), b"-FVE-FS-"),
+    // To Go, which shows a small FAT to those who do not know it: encrypted whole, and in its used part only.
     ("BitLocker", Start(&[424]), b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01"),
+    ("BitLocker", Start(&[424]), b"\x3b\x4d\xa8\x92\x80\xdd\x0e\x4d\x9e\x4e\xb1\xe3\x28\x4e\xae\xd8"),
     ("dm-verity", Start(&[0]), b"verity\0\0"),
     ("dm-integrity", Start(&[0]), b"integrt\0"),
     ("a snapshot's store", Start(&[0]), b"SnAp\x01\0\0\0"),

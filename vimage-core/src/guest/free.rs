@@ -1,7 +1,7 @@
 //! What one volume's owner says is free in it.
 
 use crate::error::{Error, Result};
-use crate::ranges::Collector;
+use crate::ranges::{Collector, Ranges};
 use std::ops::Range;
 
 /// Takes the free ranges of one volume, in bytes from its start, in any order.
@@ -32,13 +32,35 @@ impl Free {
         Ok(())
     }
 
+    /// Adds those of the units `units` whose bit in `bits` is clear, at the bytes that `place` tells.
+    ///
+    /// # Errors
+    /// What `fault` makes of the first of them that is among `taken`; `Corrupt` when one is not all in the volume.
+    pub(super) fn push_clear(
+        &mut self,
+        bits: &[u8],
+        units: Range<u64>,
+        taken: &Ranges,
+        place: impl Fn(Range<u64>) -> Range<u64>,
+        fault: impl Fn(u64) -> Error,
+    ) -> Result<()> {
+        let first = units.start;
+        bit_runs(bits, units.end.saturating_sub(first), false, |run| {
+            let run = run.start + first..run.end + first;
+            match taken.within(run.clone()).next() {
+                Some(taken) => Err(fault(taken.start)),
+                None => self.push(place(run)),
+            }
+        })
+    }
+
     /// Bytes put in so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// The ranges.
-    pub(super) fn finish(self) -> crate::ranges::Ranges {
+    pub(super) fn finish(self) -> Ranges {
         self.ranges.finish()
     }
 }

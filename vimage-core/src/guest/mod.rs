@@ -4,6 +4,7 @@
 //! evidence says so. Whatever is unknown, damaged or in the middle of a change is kept whole, with the reason.
 
 mod btrfs;
+mod crc32c;
 mod exfat;
 mod ext;
 mod fat;
@@ -12,6 +13,7 @@ mod free;
 mod lvm;
 mod ntfs;
 mod partitions;
+mod sleep;
 mod swap;
 mod volume;
 mod xfs;
@@ -32,6 +34,15 @@ trait FileSystem: Sync {
     /// Those of reading.
     fn recognise(&self, volume: &Volume<'_>) -> Result<Option<&'static str>>;
 
+    /// Why a system is taken to sleep on the volume, if it is: what it remembers of the disk's other volumes may be on none of
+    /// them, so that all are kept. Asked of every one that recognises the volume, and before the survey, which need not ask.
+    ///
+    /// # Errors
+    /// As those of the survey.
+    fn asleep(&self, _volume: &Volume<'_>) -> Result<Option<Error>> {
+        Ok(None)
+    }
+
     /// Puts into `free` what is free for certain.
     ///
     /// # Errors
@@ -44,8 +55,11 @@ trait FileSystem: Sync {
 static FILE_SYSTEMS: [&dyn FileSystem; 7] =
     [&ext::Ext, &xfs::Xfs, &btrfs::Btrfs, &ntfs::Ntfs, &fat::Fat, &exfat::ExFat, &swap::Swap];
 
-/// How a reason begins that holds for the whole disk: what a sleeping system remembers of its other volumes is not on them.
-const ASLEEP: &str = "holds a hibernated";
+/// Whether checksums are passed over: a fuzzer would never get behind them.
+const UNSUMMED: bool = cfg!(fuzzing);
+
+/// What ends a sleep, or a use that was not ended.
+const SHUT_DOWN: &str = "start the guest and shut it down";
 
 /// What was found on a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,14 +92,15 @@ pub struct Region {
 }
 
 impl Region {
+    /// One of which nothing is known yet.
+    fn of(name: String, volume: &Volume<'_>) -> Self {
+        let (start, size) = (volume.disk_offset(0), volume.size());
+        Region { name, kind: None, start, size, free: None, dropped: 0, kept: None }
+    }
+
     /// Bytes in it that are in use, where that is known.
     pub fn used(&self) -> Option<u64> {
         self.free.map(|free| self.size - free)
-    }
-
-    /// Whether a system was put to sleep in it.
-    fn is_asleep(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.reason.starts_with(ASLEEP))
     }
 
     /// Whether it is swap space.
@@ -112,7 +127,8 @@ pub struct Kept {
 /// `Io` and `Cancelled`. What is wrong with the guest's data is told in [`Region::kept`].
 pub fn survey(disk: &dyn Image, observer: &dyn Observer) -> Result<Survey> {
     let whole = Volume::whole(disk, observer);
-    let mut surveyor = Surveyor { disk, survey: Survey::default(), unused: Collector::default() };
+    let (unused, swapped) = (Collector::default(), Collector::default());
+    let mut surveyor = Surveyor { disk, survey: Survey::default(), unused, swapped, asleep: None };
     match partitions::read(&whole) {
         Ok(None) => surveyor.volumes(vec![("disk".to_owned(), whole)])?,
         Ok(Some(table)) => {
@@ -122,33 +138,23 @@ pub fn survey(disk: &dyn Image, observer: &dyn Observer) -> Result<Survey> {
             surveyor.volumes(volumes.collect::<Result<Vec<_>>>()?)?;
         }
         Err(error) => {
-            surveyor.keep("disk".into(), &whole, None, error, true)?;
+            surveyor.keep(Region::of("disk".into(), &whole), error, true)?;
         }
     }
-    let Surveyor { mut survey, unused, .. } = surveyor;
-    survey.unused = unused.finish();
-    if let Some(asleep) = survey.regions.iter().find(|region| region.is_asleep()).map(|region| region.name.clone()) {
-        survey.keep_all(&format!("a system hibernates on this disk (in {asleep}) and may have it in use"));
-    }
-    Ok(survey)
+    Ok(surveyor.finish())
 }
 
-impl Survey {
-    /// Keeps every region whole.
-    fn keep_all(&mut self, reason: &str) {
-        self.unused = Ranges::default();
-        for region in self.regions.iter_mut().filter(|region| region.kept.is_none()) {
-            let hint = Some("start the guest and shut it down".to_owned());
-            region.kept = Some(Kept { reason: reason.to_owned(), hint, fault: true });
-            (region.free, region.dropped) = (None, 0);
-        }
-    }
-}
+/// What carries its mark on a volume: its name, and what looks into it, if anything does.
+type Claim<'s> = (&'static str, Option<&'s dyn FileSystem>);
 
 struct Surveyor<'a> {
     disk: &'a dyn Image,
     survey: Survey,
     unused: Collector,
+    /// What is unused in swap space, which depends on how the other volumes are.
+    swapped: Collector,
+    /// The first region in which a system sleeps.
+    asleep: Option<String>,
 }
 
 impl<'a> Surveyor<'a> {
@@ -166,19 +172,22 @@ impl<'a> Surveyor<'a> {
                 self.volume(name.clone(), volume)?;
                 continue;
             }
+            let physical = Region { kind: Some(lvm::NAME), ..Region::of(name.clone(), volume) };
             match groups.next() {
                 Some(Ok(held)) => {
-                    self.add(name.clone(), volume, Some(lvm::NAME), held.free)?;
+                    self.add(physical, volume, held.free)?;
                     for (name, logical) in held.logical {
                         match logical {
                             Ok(logical) => self.volume(name, &logical)?,
                             Err((size, error)) => {
-                                self.keep_sized(name, volume.disk_offset(0), size, None, error, true)?;
+                                // Thin, mirrored and the like: nothing is wrong with them.
+                                let fault = error.kind() != ErrorKind::Unsupported;
+                                self.keep(Region { size, ..Region::of(name, volume) }, error, fault)?;
                             }
                         }
                     }
                 }
-                Some(Err(error)) => self.keep(name.clone(), volume, Some(lvm::NAME), error, true)?,
+                Some(Err(error)) => self.keep(physical, error, true)?,
                 None => {}
             }
         }
@@ -187,81 +196,121 @@ impl<'a> Surveyor<'a> {
 
     /// Looks into one volume that is not divided further.
     fn volume(&mut self, name: String, volume: &Volume<'_>) -> Result<()> {
-        let mut claims: Vec<(&'static str, Option<&dyn FileSystem>)> = Vec::new();
+        let mut region = Region::of(name, volume);
+        let mut claims: Vec<Claim<'_>> = Vec::new();
         for system in FILE_SYSTEMS {
             match system.recognise(volume) {
                 Ok(found) => claims.extend(found.map(|kind| (kind, Some(system)))),
-                Err(error) => return self.keep(name, volume, None, error, true),
+                Err(error) => return self.keep(region, error, true),
             }
         }
         match foreign::recognise(volume) {
             Ok(found) => claims.extend(found.map(|kind| (kind, None))),
-            Err(error) => return self.keep(name, volume, None, error, true),
+            Err(error) => return self.keep(region, error, true),
+        }
+        if let [(kind, _)] = claims[..] {
+            region.kind = Some(kind);
+        }
+        match asleep(&claims, volume) {
+            Ok(None) => {}
+            Ok(Some(error)) => {
+                self.asleep.get_or_insert_with(|| region.name.clone());
+                return self.keep(region, error, true);
+            }
+            // What two claim is no fault of either.
+            Err(error) if claims.len() > 1 && is_of_guest(&error) => {}
+            Err(error) => return self.keep(region, error, true),
         }
         match claims[..] {
-            [] => self.keep(name, volume, None, Error::unsupported("holds nothing that is known"), false),
+            [] => self.keep(region, Error::unsupported("holds nothing that is known"), false),
             [(kind, None)] => {
                 let error = Error::unsupported(format!("is {kind}, which is not looked into"));
-                self.keep(name, volume, Some(kind), error, false)
+                self.keep(region, error, false)
             }
-            [(kind, Some(system))] => {
+            [(_, Some(system))] => {
                 let mut free = Free::of(volume.size());
                 match system.survey(volume, &mut free) {
-                    Ok(()) => self.add(name, volume, Some(kind), free),
-                    Err(error) => self.keep(name, volume, Some(kind), error, true),
+                    Ok(()) => self.add(region, volume, free),
+                    Err(error) => self.keep(region, error, true),
                 }
             }
             [(one, _), (other, _), ..] => {
                 let error = Error::unsupported(format!("carries the marks of {one} and of {other}"));
-                self.keep(name, volume, None, error, true)
+                self.keep(region, error, true)
             }
         }
     }
 
     /// Notes a region of which the free space is known.
-    fn add(&mut self, name: String, volume: &Volume<'_>, kind: Option<&'static str>, free: Free) -> Result<()> {
-        let bytes = free.bytes();
+    fn add(&mut self, mut region: Region, volume: &Volume<'_>, free: Free) -> Result<()> {
+        region.free = Some(free.bytes());
         let mut on_disk = Collector::default();
         for range in free.finish().iter() {
             volume.on_disk(range.clone(), |at, part| on_disk.push(at..at + (part.end - part.start)));
         }
         let unused = on_disk.finish();
-        let dropped = data_within(self.disk, &unused)?;
-        unused.iter().for_each(|range| self.unused.push(range.clone()));
-        let (start, size) = (volume.disk_offset(0), volume.size());
-        self.survey.regions.push(Region { name, kind, start, size, free: Some(bytes), dropped, kept: None });
+        region.dropped = data_within(self.disk, &unused)?;
+        let collector = if region.is_swap() { &mut self.swapped } else { &mut self.unused };
+        unused.iter().for_each(|range| collector.push(range.clone()));
+        self.survey.regions.push(region);
         Ok(())
     }
 
     /// Notes a region that is kept whole, unless `error` is none of the guest's.
-    fn keep(
-        &mut self,
-        name: String,
-        volume: &Volume<'_>,
-        kind: Option<&'static str>,
-        error: Error,
-        fault: bool,
-    ) -> Result<()> {
-        self.keep_sized(name, volume.disk_offset(0), volume.size(), kind, error, fault)
-    }
-
-    fn keep_sized(
-        &mut self,
-        name: String,
-        start: u64,
-        size: u64,
-        kind: Option<&'static str>,
-        error: Error,
-        fault: bool,
-    ) -> Result<()> {
-        let reason = match error.kind() {
-            ErrorKind::Corrupt | ErrorKind::Unsupported => error.to_string(),
-            _ => return Err(error),
-        };
-        let kept = Some(Kept { reason, hint: error.hint().map(str::to_owned), fault });
-        self.survey.regions.push(Region { name, kind, start, size, free: None, dropped: 0, kept });
+    fn keep(&mut self, mut region: Region, error: Error, fault: bool) -> Result<()> {
+        if !is_of_guest(&error) {
+            return Err(error);
+        }
+        region.kept = Some(Kept { reason: error.to_string(), hint: error.hint().map(str::to_owned), fault });
+        self.survey.regions.push(region);
         Ok(())
     }
+
+    /// What was found, after what each region says of the others.
+    fn finish(self) -> Survey {
+        let Surveyor { mut survey, mut unused, swapped, asleep, .. } = self;
+        if let Some(name) = asleep {
+            survey.keep(|_| true, &format!("a system hibernates on this disk (in {name}) and may have it in use"));
+            return survey;
+        }
+        match survey.regions.iter().any(|region| region.kept.as_ref().is_some_and(|kept| kept.fault)) {
+            true => survey.keep(
+                Region::is_swap,
+                "another volume of the disk is not cleanly shut down, so its memory may be in use",
+            ),
+            false => swapped.finish().iter().for_each(|range| unused.push(range.clone())),
+        }
+        survey.unused = unused.finish();
+        survey
+    }
+}
+
+impl Survey {
+    /// Keeps those regions whole that are `meant`, if they are not kept already.
+    fn keep(&mut self, meant: impl Fn(&Region) -> bool, reason: &str) {
+        for region in self.regions.iter_mut().filter(|region| region.kept.is_none() && meant(region)) {
+            region.kept = Some(Kept { reason: reason.to_owned(), hint: Some(SHUT_DOWN.to_owned()), fault: true });
+            (region.free, region.dropped) = (None, 0);
+        }
+    }
+}
+
+/// Why a system is taken to sleep on the volume by one of those that claim it. A fault counts where none does.
+fn asleep(claims: &[Claim<'_>], volume: &Volume<'_>) -> Result<Option<Error>> {
+    let mut outcome = Ok(None);
+    for system in claims.iter().filter_map(|(_, system)| *system) {
+        match system.asleep(volume) {
+            Ok(None) => {}
+            Err(error) if is_of_guest(&error) => outcome = Err(error),
+            found => return found,
+        }
+    }
+    outcome
+}
+
+/// Whether the fault is one of the guest's data, for which a region is kept.
+fn is_of_guest(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported)
 }
 
 /// Bytes of `ranges` for which the image holds data.

@@ -5,7 +5,7 @@
 
 use super::free::Free;
 use super::volume::Volume;
-use super::{ASLEEP, FileSystem};
+use super::{FileSystem, SHUT_DOWN};
 use crate::error::{Error, Result};
 
 /// What it is called.
@@ -44,14 +44,15 @@ impl FileSystem for Swap {
         Ok(marks(volume)?.first().map(|_| NAME))
     }
 
+    fn asleep(&self, volume: &Volume<'_>) -> Result<Option<Error>> {
+        let asleep = marks(volume)?.into_iter().find(|(_, mark)| is_sleeping(mark));
+        Ok(asleep.map(|(at, _)| {
+            Error::unsupported("holds a hibernated system").at_offset(volume.disk_offset(at)).with_hint(SHUT_DOWN)
+        }))
+    }
+
     fn survey(&self, volume: &Volume<'_>, free: &mut Free) -> Result<()> {
-        let marks = marks(volume)?;
-        if let Some((at, _)) = marks.iter().find(|(_, mark)| is_sleeping(mark)) {
-            return Err(Error::unsupported(format!("{ASLEEP} system"))
-                .at_offset(volume.disk_offset(*at))
-                .with_hint("start the guest and shut it down"));
-        }
-        let [(at, mark)] = marks[..] else {
+        let [(at, mark)] = marks(volume)?[..] else {
             return Err(Error::unsupported("has marks of pages of several sizes"));
         };
         if mark == *OLD_MARK {

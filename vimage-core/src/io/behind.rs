@@ -8,8 +8,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,17 +100,18 @@ struct Shared {
     works: AtomicBool,
     /// Bytes in the page cache since the last flush.
     unflushed: AtomicU64,
-    /// The first fault: the offset at which it was met, and what it is.
+    /// The first fault, which stays: the offset at which it was met, and what it is.
     fault: Mutex<Option<(u64, io::Error)>>,
 }
 
 impl Behind {
-    /// Starts threads that write `file`, which lies at `path`.
+    /// Starts threads that write `file`, of which some may be written already.
     ///
     /// # Errors
     /// Where there are no threads to be had.
-    pub(crate) fn start(file: Arc<File>, path: &Path) -> io::Result<Self> {
-        let direct = direct(&file, path);
+    pub(crate) fn start(file: Arc<File>) -> io::Result<Self> {
+        let direct = direct(&file);
+        let length = file.metadata()?.len();
         let shared = Arc::new(Shared {
             works: AtomicBool::new(direct.is_some()),
             direct,
@@ -135,7 +135,7 @@ impl Behind {
         };
         let threads = (0..THREADS).map(start).collect::<io::Result<_>>()?;
         let idle = std::iter::repeat_with(Buffer::new).take(BUFFERS).collect();
-        Ok(Behind { shared, jobs: Some(jobs), done, current: None, idle, under_way: Vec::new(), length: 0, threads })
+        Ok(Behind { shared, jobs: Some(jobs), done, current: None, idle, under_way: Vec::new(), length, threads })
     }
 
     /// Takes `bytes`, which go to byte `offset` of the file.
@@ -213,7 +213,10 @@ impl Behind {
     }
 
     fn check(&self) -> Result<(), (u64, io::Error)> {
-        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
+        let fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let again =
+            |error: &io::Error| error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        fault.as_ref().map_or(Ok(()), |(at, error)| Err((*at, again(error))))
     }
 }
 
@@ -276,25 +279,30 @@ fn gone() -> io::Error {
     io::Error::other("a writing thread is gone")
 }
 
-/// The file once more, to be written past the page cache, on a file system that makes files longer without writing zeros.
+/// The file once more, to be written past the page cache, on a file system that makes files longer without writing zeros. Not by
+/// its name, which may lead elsewhere by now.
 #[cfg(target_os = "linux")]
-fn direct(file: &File, path: &Path) -> Option<File> {
+fn direct(file: &File) -> Option<File> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
     // ext2, ext3 and ext4; XFS.
     const GOOD: [u64; 2] = [0xEF53, 0x5846_5342];
     let kind = rustix::fs::fstatfs(file).ok()?.f_type as u64;
     let flag = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
     let open = || File::options().write(true).custom_flags(flag).open(path).ok();
     if GOOD.contains(&kind) { open() } else { None }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn direct(_: &File, _: &Path) -> Option<File> {
+fn direct(_: &File) -> Option<File> {
     None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     /// Writes of all lengths and alignments, some of them over others, come out as if each had been made at once.
     #[test]
@@ -302,8 +310,11 @@ mod tests {
         let folder = tempfile::tempdir_in(".").unwrap();
         let path = folder.path().join("out");
         let file = Arc::new(File::create(&path).unwrap());
-        let mut behind = Behind::start(Arc::clone(&file), &path).unwrap();
         let mut expected = vec![0; 9 << 20];
+        // What is there already, far behind what comes first, stays.
+        file.write_all_at(b"there", 8 << 20).unwrap();
+        expected[8 << 20..][..5].copy_from_slice(b"there");
+        let mut behind = Behind::start(Arc::clone(&file)).unwrap();
         let mut state = 7_u64;
         let mut next = |most: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -314,10 +325,10 @@ mod tests {
             let len = [1, 511, 4096, 5000, 70_000, 1 << 20, 3 << 20][next(7) as usize];
             // Mostly one behind the other, as writers do.
             at = match next(4) {
-                0 => next(6 << 20),
-                1 => next(1500) * 4096,
+                0 => next(5 << 20),
+                1 => next(1250) * 4096,
                 _ => at,
-            } % (6 << 20);
+            } % (5 << 20);
             let bytes = vec![round as u8 | 1; len];
             behind.write(&bytes, at).unwrap();
             expected[at as usize..at as usize + len].copy_from_slice(&bytes);
@@ -332,7 +343,7 @@ mod tests {
     fn a_fault_is_told_with_its_place() {
         let path = Path::new("/dev/full");
         let Ok(file) = File::options().write(true).open(path) else { return };
-        let mut behind = Behind::start(Arc::new(file), path).unwrap();
+        let mut behind = Behind::start(Arc::new(file)).unwrap();
         let outcome = behind.write(&[1; 100], 5000).and_then(|()| behind.drain());
         assert_eq!(outcome.map_err(|(at, error)| (at, error.kind())), Err((5000, io::ErrorKind::StorageFull)));
     }

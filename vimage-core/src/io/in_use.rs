@@ -8,25 +8,48 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Refuses a file that another program holds a lock on, as QEMU and VMware do while a machine runs.
-///
-/// # Errors
-/// `Refused` when it is locked; `Io` when it cannot be opened.
-pub(crate) fn refuse_in_use(path: &Path) -> Result<()> {
+/// Locks on files, held while this lives: who wants to run a machine from one of them is refused meanwhile, as QEMU would be.
+#[derive(Debug)]
+pub(crate) struct Held(#[allow(dead_code, reason = "a lock is given up when its file is closed")] Vec<File>);
+
+impl Held {
+    /// Locks `files`. No other handle of them may be closed by this process meanwhile: that would give the locks up.
+    ///
+    /// # Errors
+    /// `Refused` when another program holds a lock on one, as QEMU and VMware do while a machine runs; `Io` when one cannot be
+    /// opened.
+    pub(crate) fn lock(files: &[(FileId, PathBuf)]) -> Result<Self> {
+        let mut held = Vec::new();
+        for (index, (id, path)) in files.iter().enumerate() {
+            if files[..index].iter().all(|(other, _)| other != id) {
+                held.extend(lock(path)?);
+            }
+        }
+        Ok(Held(held))
+    }
+}
+
+fn lock(path: &Path) -> Result<Option<File>> {
+    let busy = |what: &str| Error::refused(format!("is in use by another program, {what}")).at_path(path);
+    let mut folder = path.as_os_str().to_owned();
+    folder.push(".lck");
+    if Path::new(&folder).is_dir() {
+        let name = Path::new(&folder).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        return Err(busy(&format!("by VMware's lock {name}"))
+            .with_hint(format!("shut the machine down that runs from it; if none does, remove {name}")));
+    }
     let file = match File::options().read(true).write(true).open(path) {
         Ok(file) => file,
         // Who may not write to it may still replace it.
-        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
         Err(cause) => return Err(Error::io("cannot open", cause).at_path(path)),
     };
     match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-            Err(Error::refused("is in use by another program, which holds a lock on it")
-                .at_path(path)
-                .with_hint("shut the machine down that runs from it"))
+            Err(busy("which holds a lock on it").with_hint("shut the machine down that runs from it"))
         }
         // Where there are no locks, nobody holds one.
-        _ => Ok(()),
+        _ => Ok(Some(file)),
     }
 }
 

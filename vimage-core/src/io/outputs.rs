@@ -7,9 +7,9 @@ use super::behind::Behind;
 use super::file::FileId;
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tempfile::TempPath;
@@ -93,6 +93,9 @@ impl Outputs {
     /// regular file, `Usage` when this run makes a file there already.
     pub fn check(&self, path: &Path) -> Result<()> {
         let state = self.state();
+        if let Some(own) = &state.in_place_of {
+            check_places(&[path], own)?;
+        }
         if state.measured.is_some() {
             return Ok(());
         }
@@ -121,8 +124,10 @@ impl Outputs {
         // Long names leave no room for more in theirs.
         let shown: String = name.to_string_lossy().chars().take(40).collect();
         let refused = Cell::new(None);
+        // What replaces a private file is private too, from its first byte on.
+        let mode = if self.state().in_place_of.is_some() { 0o600 } else { 0o666 };
         let open = |path: &Path| {
-            let opened = File::options().write(true).create_new(true).mode(0o666).open(path);
+            let opened = File::options().write(true).create_new(true).mode(mode).open(path);
             opened.inspect_err(|cause| refused.set(cause.raw_os_error()))
         };
         let name = format!(".{shown}.");
@@ -133,12 +138,10 @@ impl Outputs {
             Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
         })?;
         let (file, temporary) = temporary.into_parts();
-        let temporary_path = temporary.to_path_buf();
         let mut state = self.state();
         state.made.push(Made { temporary, path: path.to_owned() });
         let flush = !state.unflushed;
-        let made = temporary_path;
-        let to = Destination::File { file: Arc::new(file), made, flush, length: 0, written: 0, behind: None };
+        let to = Destination::File { file: Arc::new(file), flush, length: 0, written: 0, behind: None };
         Ok(OutputFile { to, path: path.to_owned() })
     }
 
@@ -156,21 +159,28 @@ impl Outputs {
     /// [finished](OutputFile::finish).
     ///
     /// # Errors
-    /// `Exists` when a file appeared meanwhile; `Io` when a rename fails. Those that this call named are removed again.
+    /// `Exists` when a file appeared meanwhile; `Io` when a rename fails. Those that this call named are removed again, but for
+    /// those that came in the place of another.
     pub fn publish(&self) -> Result<Vec<Published>> {
         let mut state = self.state();
         let replace = state.replace;
         if let Some(own) = &state.in_place_of {
             let made: Vec<&Path> = state.made.iter().map(|made| made.path.as_path()).collect();
             check_places(&made, own)?;
+            check_complete(&made, own)?;
             state.made.iter().try_for_each(Made::keep_permissions)?;
         }
         let mut published: Vec<Published> = Vec::new();
+        let mut new = Vec::new();
         for made in std::mem::take(&mut state.made) {
+            let is_new = made.path.symlink_metadata().is_err();
             match publish_one(made, replace) {
-                Ok(one) => published.push(one),
+                Ok(one) => {
+                    new.extend(is_new.then(|| one.path.clone()));
+                    published.push(one);
+                }
                 Err(error) => {
-                    published.iter().for_each(|one| drop(std::fs::remove_file(&one.path)));
+                    new.iter().for_each(|path| drop(std::fs::remove_file(path)));
                     return Err(error);
                 }
             }
@@ -211,22 +221,22 @@ impl State {
     }
 }
 
-/// Checks that files made at `paths` come in the place of `own`, one for one.
+/// Checks that files made at `paths` come in the place of some of `own`.
 fn check_places(paths: &[&Path], own: &[FileId]) -> Result<()> {
-    let there = |path: &&&Path| path.symlink_metadata().ok().map(|held| FileId::of(&held));
-    let replaced: Vec<_> = paths.iter().filter_map(|path| there(&path)).collect();
-    let stray = paths.iter().find(|path| there(path).is_none_or(|id| !own.contains(&id)));
-    let left = own.iter().any(|id| !replaced.contains(id));
-    if stray.is_none() && !left {
-        return Ok(());
-    }
-    let error =
-        Error::unsupported("its files have other names than it would be written with, so it cannot be replaced");
-    let error = error.with_hint("write the result elsewhere: -o");
-    Err(match stray {
-        Some(path) => error.at_path(path),
-        None => error,
-    })
+    let replaces = |path: &&&Path| path.symlink_metadata().is_ok_and(|there| own.contains(&FileId::of(&there)));
+    paths.iter().find(|path| !replaces(path)).map_or(Ok(()), |path| Err(misplaced().at_path(path)))
+}
+
+/// Checks that files made at `paths` come in the place of all of `own`.
+fn check_complete(paths: &[&Path], own: &[FileId]) -> Result<()> {
+    let replaced: Vec<_> =
+        paths.iter().filter_map(|path| path.symlink_metadata().ok()).map(|there| FileId::of(&there)).collect();
+    if own.iter().all(|id| replaced.contains(id)) { Ok(()) } else { Err(misplaced()) }
+}
+
+fn misplaced() -> Error {
+    Error::unsupported("its files have other names than it would be written with, so it cannot be replaced")
+        .with_hint("write the result elsewhere: -o")
 }
 
 impl Made {
@@ -234,9 +244,12 @@ impl Made {
     fn keep_permissions(&self) -> Result<()> {
         let cannot = |cause| Error::io("cannot keep its permissions", cause).at_path(&self.path);
         let there = self.path.metadata().map_err(cannot)?;
-        // Only the superuser may give files away; for everybody else they stay their own.
-        let _ = std::os::unix::fs::chown(&self.temporary, Some(there.uid()), Some(there.gid()));
-        std::fs::set_permissions(&self.temporary, there.permissions()).map_err(cannot)
+        // Only the superuser may give files away, and everybody to his own groups alone.
+        let owned = std::os::unix::fs::chown(&self.temporary, Some(there.uid()), Some(there.gid())).is_ok();
+        let grouped = owned || std::os::unix::fs::chown(&self.temporary, None, Some(there.gid())).is_ok();
+        // What a group may do is not for another one.
+        let mode = there.mode() & if grouped { 0o7777 } else { 0o7707 };
+        std::fs::set_permissions(&self.temporary, Permissions::from_mode(mode)).map_err(cannot)
     }
 }
 
@@ -265,8 +278,6 @@ enum Destination {
     /// Into a file.
     File {
         file: Arc<File>,
-        /// Its temporary name.
-        made: PathBuf,
         flush: bool,
         /// How long it is, or was set to be.
         length: u64,
@@ -294,10 +305,10 @@ impl OutputFile {
                 *written += bytes.len() as u64;
                 end.set(end.get().max(offset.saturating_add(bytes.len() as u64)));
             }
-            Destination::File { file, made, flush, length, written, behind } => {
+            Destination::File { file, flush, length, written, behind } => {
                 if *flush && *written < BEHIND_FROM && *written + bytes.len() as u64 >= BEHIND_FROM {
                     // Without threads to be had, all is flushed at the end.
-                    *behind = Behind::start(Arc::clone(file), made).ok();
+                    *behind = Behind::start(Arc::clone(file)).ok();
                 }
                 *written += bytes.len() as u64;
                 *length = (*length).max(offset.saturating_add(bytes.len() as u64));

@@ -1,4 +1,4 @@
-//! A disk of which some bytes do not matter: they read as zero.
+//! A disk of which some bytes do not matter: they read as zero, or as what lies beneath.
 
 use crate::error::Result;
 use crate::extent::{Content, Extent, clip};
@@ -10,12 +10,25 @@ use crate::ranges::Ranges;
 pub struct Masked<'a> {
     image: &'a dyn Image,
     mask: &'a Ranges,
+    beneath: Option<&'a dyn Image>,
 }
 
 impl<'a> Masked<'a> {
     /// `image` without what is in `mask`.
     pub fn new(image: &'a dyn Image, mask: &'a Ranges) -> Self {
-        Masked { image, mask }
+        Masked { image, mask, beneath: None }
+    }
+
+    /// The masked ranges read as `base`, over which the image is to be written: what is the same there need not be.
+    #[must_use]
+    pub fn over(mut self, base: Option<&'a dyn Image>) -> Self {
+        self.beneath = base;
+        self
+    }
+
+    /// The image beneath, if it reaches behind `offset`.
+    fn beneath(&self, offset: u64) -> Option<&'a dyn Image> {
+        self.beneath.filter(|base| offset < base.size())
     }
 }
 
@@ -26,9 +39,12 @@ impl Image for Masked<'_> {
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {
         let (range, masked) = self.mask.around(offset);
-        match masked {
-            true => Ok(Extent::new(clip(&range, &(0..self.size())), Content::Zero)),
-            false => Ok(self.image.extent_at(offset)?.clipped(&range)),
+        match (masked, self.beneath(offset)) {
+            (true, Some(base)) => {
+                Ok(base.extent_at(offset)?.clipped(&clip(&range, &(0..base.size().min(self.size())))))
+            }
+            (true, None) => Ok(Extent::new(clip(&range, &(offset..self.size())), Content::Zero)),
+            (false, _) => Ok(self.image.extent_at(offset)?.clipped(&range)),
         }
     }
 
@@ -40,7 +56,11 @@ impl Image for Masked<'_> {
             if at < hole.start {
                 self.image.read_exact_at(&mut buf[place(at)..place(hole.start)], at)?;
             }
-            buf[place(hole.start)..place(hole.end)].fill(0);
+            let held = self.beneath(hole.start).map_or(hole.start, |base| base.size().min(hole.end));
+            if let Some(base) = self.beneath(hole.start) {
+                base.read_exact_at(&mut buf[place(hole.start)..place(held)], hole.start)?;
+            }
+            buf[place(held)..place(hole.end)].fill(0);
             at = hole.end;
         }
         if at < bounds.end {
@@ -93,6 +113,15 @@ mod tests {
                 assert_eq!(read, expected[start..end]);
             }
         }
+        let base = Flat::whole(Arc::new(Memory(vec![0xBB; 95])), "b".into());
+        let over = Masked::new(&image, &mask).over(Some(&base));
+        let mut read = vec![0; 100];
+        over.read_exact_at(&mut read, 0).unwrap();
+        let from_base = |at: usize| if at < 95 { 0xBB } else { 0 };
+        let beneath = (0..100).map(|at| if expected[at] == 0 { from_base(at) } else { bytes[at] });
+        assert_eq!(read, beneath.collect::<Vec<_>>());
+        let end = Extents::of(&over).last().unwrap().unwrap();
+        assert_eq!((end.range, end.content), (95..100, Content::Zero));
         let zeros: Vec<_> = Extents::of(&masked).map(|extent| extent.unwrap()).collect();
         let zeros: Vec<_> = zeros.iter().map(|extent| (extent.range.clone(), extent.content.is_data())).collect();
         assert_eq!(zeros, [(0..3, false), (3..10, true), (10..20, false), (20..90, true), (90..100, false)]);

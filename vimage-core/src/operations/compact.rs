@@ -6,8 +6,9 @@ use crate::error::{Error, Result};
 use crate::formats::{OpenImage, OpenOptions, alike, open};
 use crate::image::Image;
 use crate::io::Outputs;
-use crate::io::in_use::{Unchanged, refuse_in_use};
+use crate::io::in_use::{Held, Unchanged};
 use crate::observer::Observer;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// How an image is to be compacted.
@@ -71,6 +72,15 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         true => named.canonicalize().map_err(|cause| Error::io("cannot open", cause).at_path(named))?,
         false => named.to_owned(),
     };
+    if in_place && !options.flush && !options.dry_run {
+        return Err(Error::usage("what comes in the place of an image has to be on the disk first")
+            .with_hint("-t unsafe goes with -o"));
+    }
+    if options.open.snapshot.is_some() {
+        return Err(
+            Error::usage("a snapshot cannot be compacted by itself").with_hint("vimage convert -l makes a disk of it")
+        );
+    }
     let image = open(&resolved, &options.open)?;
     check_snapshots(&image, options)?;
     let (format, create) = alike(&resolved, &options.open)?;
@@ -82,20 +92,20 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         trim: options.trim,
         ..ConvertOptions::to(format)
     };
-    let outputs = match (options.dry_run, in_place) {
-        (true, _) => Outputs::measuring(),
-        (false, true) => {
-            let own: Vec<_> = image.own_files().iter().map(|(id, _)| *id).collect();
-            Outputs::new(true, image.files()).in_place_of(own)
-        }
-        (false, false) => Outputs::new(options.replace, image.files()),
-    };
-    let outputs = if options.flush { outputs } else { outputs.unflushed() };
     let target = options.output.as_deref().unwrap_or(&resolved);
     let base = open_base(target, &conversion)?;
-    if in_place && !options.dry_run {
-        refuse_in_use(&resolved)?;
-    }
+    let mut sources = image.files();
+    sources.extend(base.iter().flat_map(Image::files));
+    let outputs = if options.dry_run { Outputs::measuring() } else { Outputs::new(conversion.replace, sources) };
+    let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    let own = || image.own_files().iter().map(|(id, _)| *id).collect();
+    let outputs = if in_place { outputs.in_place_of(own()) } else { outputs };
+    let _held = if in_place && !options.dry_run {
+        check_names(&image)?;
+        Some(Held::lock(image.own_files())?)
+    } else {
+        None
+    };
     let unchanged = Unchanged::of(image.own_files())?;
     let (size_before, allocated_before) = unchanged.sizes();
     let written = write(&image, base.as_ref(), target, &conversion, &outputs, observer)?;
@@ -107,12 +117,24 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     } else {
         // A guest that ran meanwhile has written to what would be replaced.
         unchanged.check()?;
-        if in_place {
-            refuse_in_use(&resolved)?;
-        }
         outputs.publish()?
     };
     Ok(Compacted { made: written.published(files), size_before, allocated_before, virtual_size: image.size() })
+}
+
+/// Checks that no file has another name, under which it would stay as it is.
+fn check_names(image: &OpenImage) -> Result<()> {
+    for (_, path) in image.own_files() {
+        let names = path.metadata().map_or(1, |held| held.nlink());
+        if names > 1 {
+            return Err(Error::refused(format!(
+                "has {names} names (hard links), and the others would keep what it is now"
+            ))
+            .at_path(path)
+            .with_hint("write the result elsewhere: -o"));
+        }
+    }
+    Ok(())
 }
 
 fn check_snapshots(image: &OpenImage, options: &CompactOptions) -> Result<()> {

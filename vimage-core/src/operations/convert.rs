@@ -130,7 +130,8 @@ pub(super) fn write(
 ) -> Result<Written> {
     let format = by_name(&options.format)?;
     let survey = unused(image, options.trim, observer)?;
-    let masked = survey.as_ref().map(|survey| Masked::new(image, &survey.unused));
+    let masked =
+        survey.as_ref().map(|survey| Masked::new(image, &survey.unused).over(base.map(|base| base as &dyn Image)));
     let image = masked.as_ref().map_or(image, |masked| masked as &dyn Image);
     let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
     let base = base.map(|base| base as &dyn Image);

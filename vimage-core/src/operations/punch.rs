@@ -6,7 +6,7 @@ use super::trim::{Dropped, unused};
 use crate::error::{Error, Result};
 use crate::formats::open;
 use crate::image::Image;
-use crate::io::in_use::{Unchanged, refuse_in_use};
+use crate::io::in_use::{Held, Unchanged};
 use crate::io::outputs::Published;
 use crate::io::punch::Puncher;
 use crate::layers::Masked;
@@ -36,13 +36,15 @@ pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Ob
     }
     let before = Unchanged::of(image.own_files())?;
     let (size_before, allocated_before) = before.sizes();
-    let puncher = if options.dry_run { None } else { Some(Puncher::open(path)?) };
-    if puncher.is_some() {
-        refuse_in_use(path)?;
+    if !path.metadata().is_ok_and(|held| held.is_file()) {
+        return Err(Error::refused("is a device, of which nobody can tell who else writes to it").at_path(path));
     }
+    let puncher = if options.dry_run { None } else { Some(Puncher::open(path)?) };
+    let _held = puncher.as_ref().map(|_| Held::lock(image.own_files())).transpose()?;
     let survey = unused(&image, options.trim, observer)?;
     let nothing = Ranges::default();
     let unused = survey.as_ref().map_or(&nothing, |survey| &survey.unused);
+    before.check()?;
     for range in unused.iter() {
         if observer.cancelled() {
             return Err(Error::cancelled());

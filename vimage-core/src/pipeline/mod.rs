@@ -27,7 +27,8 @@ pub const SLAB: usize = 1 << 20;
 pub struct Outcome {
     /// What identifies it, if that was asked for.
     pub identity: Option<Identity>,
-    /// Bytes that the image holds as data, and that the first target does not: they are zero, or as they are in the base.
+    /// Bytes that the image holds as data, and that the first target does not: they are zero. Slabs in which the base holds data
+    /// do not count.
     pub dropped: u64,
 }
 

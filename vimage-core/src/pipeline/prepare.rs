@@ -40,7 +40,7 @@ pub(crate) struct Prepared {
     zero: Vec<bool>,
     /// For each block of `data`, whether the image holds it as data.
     held: Vec<bool>,
-    /// Bytes that the image holds as data and the first target does not get.
+    /// Bytes that the image holds as data and the first target does not get; where the base holds data, none are counted.
     pub(crate) dropped: u64,
     /// What each target gets.
     encoded: Vec<Encoded>,
@@ -125,6 +125,8 @@ impl Prepared {
             }
             return Ok(());
         }
+        // Whose bytes they are that are as in the base, the image or the base, nobody can tell.
+        self.held.fill(false);
         self.base.resize(len, 0);
         read_data(origin.base, slab.offset, base, &mut self.base)?;
         base.iter().for_each(|range| self.same[touched(range)].fill(false));

@@ -1,7 +1,8 @@
 //! The options that make an image like a given one.
 
 use super::header::Header;
-use super::reader;
+use super::layout::incompatible;
+use super::{reader, snapshots};
 use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::extent::{Content, Extents};
@@ -19,6 +20,11 @@ pub(super) fn alike(source: &Source<'_>) -> Result<CreateOptions> {
         return Err(Error::unsupported(format!("has {count} bitmaps of what changed, which would be lost"))
             .with_hint("qemu-img bitmap --remove takes away those that no backup needs"));
     }
+    if header.incompatible & incompatible::CORRUPT != 0 {
+        return Err(Error::unsupported("is marked as corrupt").with_hint("qemu-img check -r all repairs it"));
+    }
+    // Those that cannot be read would be lost unseen.
+    snapshots::read(source.file.as_ref(), &header)?;
     let switch = |on: bool| if on { "on" } else { "off" };
     let mut settings = Settings::default()
         .with("compat", if header.version == 2 { "0.10" } else { "1.1" })

@@ -13,11 +13,13 @@ pub struct WriteOptions {
     pub created: Option<[u8; 16]>,
     /// The UUID of the content as it is, which children check; derived from the content unless given.
     pub modified: Option<[u8; 16]>,
+    /// The header of an image that this one comes in the place of: comment, flags and geometry are taken from it.
+    pub header: Option<[u8; 512]>,
 }
 
 impl WriteOptions {
     /// The settings of `-o`.
-    pub const KEYS: [&'static str; 3] = ["static", "uuid", "modification_uuid"];
+    pub const KEYS: [&'static str; 4] = ["static", "uuid", "modification_uuid", "header"];
 
     /// Reads qemu-img's words.
     ///
@@ -46,6 +48,19 @@ impl WriteOptions {
                     .with_hint("one looks like 6ba7b810-9dad-11d1-80b4-00c04fd430c8")
             }),
         };
-        Ok(WriteOptions { fixed, created: id("uuid")?, modified: id("modification_uuid")? })
+        let header = words.settings.get("header").map(bytes).transpose()?;
+        Ok(WriteOptions { fixed, header, created: id("uuid")?, modified: id("modification_uuid")? })
     }
+}
+
+/// A header in hexadecimal digits.
+fn bytes(text: &str) -> Result<[u8; 512]> {
+    let mut bytes = [0; 512];
+    let wrong = || Error::usage("header is the 512 bytes of a VDI's header in hexadecimal digits");
+    let digits = Some(text.as_bytes()).filter(|digits| digits.len() == 1024).ok_or_else(wrong)?;
+    for (byte, digits) in bytes.iter_mut().zip(digits.as_chunks::<2>().0) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).ok_or_else(wrong);
+        *byte = (digit(digits[0])? << 4 | digit(digits[1])?) as u8;
+    }
+    Ok(bytes)
 }

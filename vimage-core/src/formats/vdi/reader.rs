@@ -1,7 +1,7 @@
 //! A VDI, described, read and checked.
 
 use super::header::Header;
-use super::layout::kind;
+use super::layout::{RawHeader, kind};
 use super::map::{self, Block, STRETCH, Tally};
 use super::uuid;
 use super::writer::BLOCK;
@@ -15,6 +15,7 @@ use crate::observer::Observer;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use zerocopy::{FromZeros, IntoBytes};
 
 /// What the image says of itself.
 pub(super) fn describe(source: &Source<'_>) -> Result<ImageInfo> {
@@ -54,7 +55,13 @@ pub(super) fn alike(source: &Source<'_>) -> Result<CreateOptions> {
         ))
         .with_hint("vimage convert -O vdi makes one of the usual kind"));
     }
-    let mut settings = Settings::default().with("static", if header.kind == kind::FIXED { "on" } else { "off" });
+    let mut raw = RawHeader::new_zeroed();
+    let read = source.file.read_exact_at(raw.as_mut_bytes(), 0);
+    read.map_err(|cause| Error::io("cannot read the header", cause).at_offset(0))?;
+    let digits: String = raw.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut settings = Settings::default()
+        .with("header", digits)
+        .with("static", if header.kind == kind::FIXED { "on" } else { "off" });
     for (key, id) in [("uuid", &header.created), ("modification_uuid", &header.modified)] {
         if *id != [0; 16] {
             settings = settings.with(key, uuid::text(id));

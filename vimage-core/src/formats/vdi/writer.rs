@@ -95,8 +95,11 @@ impl Writer {
     }
 
     fn header(&self, identity: Option<&Identity>) -> RawHeader {
-        let mut header = RawHeader::new_zeroed();
-        header.text[..TEXT.len()].copy_from_slice(TEXT);
+        let mut header = self.options.header.map_or_else(RawHeader::new_zeroed, |kept| zerocopy::transmute!(kept));
+        if self.options.header.is_none() {
+            header.text[..TEXT.len()].copy_from_slice(TEXT);
+            header.geometry[3].set(512);
+        }
         header.signature = SIGNATURE;
         header.version.set(VERSION);
         header.header_size.set(HEADER);
@@ -113,7 +116,6 @@ impl Writer {
         let derived = identity.map_or([0xff; 32], |identity| identity.derive(kind));
         header.created = self.options.created.unwrap_or_else(|| uuid::derived(&derived[..16]));
         header.modified = self.options.modified.unwrap_or_else(|| uuid::derived(&derived[16..]));
-        header.geometry[3].set(512);
         header
     }
 }

@@ -6,7 +6,6 @@
 //! with what the extent tree has of them. Each commit is whole: there is no other state than that of the superblock, and a
 //! tree log beside it, which must be none. The older roots that the superblock remembers for rescues are not kept.
 
-mod blake2b;
 mod checksum;
 mod chunks;
 mod device;

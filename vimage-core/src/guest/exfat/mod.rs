@@ -9,11 +9,12 @@ mod boot;
 mod root;
 
 use super::FileSystem;
-use super::free::{Free, bit_runs};
+use super::free::Free;
 use super::volume::Volume;
 use crate::error::{Error, Result};
 use crate::ranges::Ranges;
 use boot::{Boot, Geometry};
+use std::ops::Range;
 
 /// Bytes of the bitmap that are read at a time.
 const PIECE: u64 = 1 << 20;
@@ -32,25 +33,25 @@ impl FileSystem for ExFat {
         let root = root::read(volume, &geometry)?;
         // Numbers of clusters count from 2, bits from 0.
         let own: Ranges = root.taken.iter().map(|run| run.start - 2..run.end - 2).collect();
+        let needed = geometry.clusters.div_ceil(8);
         let mut passed = 0;
         for run in &root.bitmap {
-            let run = geometry.cluster_at(run.start)..geometry.cluster_at(run.end);
-            for at in run.clone().step_by(PIECE as usize) {
-                let len = (run.end - at).min(PIECE).min(geometry.clusters.div_ceil(8) - passed);
-                let first = passed * 8;
+            let (mut at, end) = (geometry.cluster_at(run.start), geometry.cluster_at(run.end));
+            // What lies in the bitmap's last cluster behind its end stands for nothing.
+            while at < end && passed < needed {
+                let len = (end - at).min(PIECE).min(needed - passed);
                 let bits = volume.read(at, len as usize)?;
-                bit_runs(&bits, geometry.clusters - first, false, |unused| {
-                    let unused = unused.start + first..unused.end + first;
-                    if let Some(taken) = own.within(unused.clone()).next() {
-                        return Err(Error::corrupt(format!(
-                            "calls cluster {} free, which its root directory, bitmap or up-case table takes",
-                            taken.start + 2
-                        ))
-                        .at_offset(volume.disk_offset(at)));
-                    }
-                    free.push(geometry.cluster_at(unused.start + 2)..geometry.cluster_at(unused.end + 2))
+                let place =
+                    |unused: Range<u64>| geometry.cluster_at(unused.start + 2)..geometry.cluster_at(unused.end + 2);
+                free.push_clear(&bits, passed * 8..geometry.clusters, &own, place, |taken| {
+                    Error::corrupt(format!(
+                        "calls cluster {} free, which its root directory, bitmap or up-case table takes",
+                        taken + 2
+                    ))
+                    .at_offset(volume.disk_offset(at))
                 })?;
                 passed += len;
+                at += len;
             }
         }
         Ok(())

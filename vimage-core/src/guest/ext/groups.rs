@@ -100,7 +100,8 @@ impl Ground<'_, '_> {
             false => geometry.group(number),
         };
         match start.checked_add(count) {
-            Some(end) if start >= bounds.start && end <= bounds.end => Ok(start..end),
+            // Block 0 holds the boot block or a superblock, and stands in descriptors that were never written.
+            Some(end) if start >= bounds.start.max(1) && end <= bounds.end => Ok(start..end),
             _ => Err(Error::corrupt(format!("the {what} of group {number} is at block {start}, out of bounds"))),
         }
     }

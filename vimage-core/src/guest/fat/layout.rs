@@ -17,8 +17,8 @@ const LEAST_16: u64 = 4085;
 /// Windows calls volumes of fewer clusters FAT12, against the specification.
 const LEAST_16_OF_WINDOWS: u64 = 4087;
 
-/// Fewer clusters are FAT16.
-const LEAST_32: u64 = 65525;
+/// As many clusters are too many for FAT16.
+const MOST_16: u64 = 65525;
 
 /// Entries have 28 bits, of which the highest values are no clusters.
 const MOST_32: u64 = 0x0FFF_FFF5;
@@ -215,9 +215,10 @@ impl Geometry {
             return Err(corrupt(format!("has {sectors} sectors, and {}", boot.common.sectors_32.get())));
         }
         let bits = match (boot.is_wide(), clusters) {
-            (true, LEAST_32..=MOST_32) => 32,
+            // By the specification few clusters make it FAT16, which nobody believes: Linux, Windows and EDK II go by the layout.
+            (true, 1..=MOST_32) => 32,
             (false, ..LEAST_16) => 12,
-            (false, LEAST_16_OF_WINDOWS..LEAST_32) => 16,
+            (false, LEAST_16_OF_WINDOWS..MOST_16) => 16,
             (false, LEAST_16..LEAST_16_OF_WINDOWS) => {
                 return Err(unsupported(format!(
                     "has {clusters} clusters, which is FAT12 to some systems and FAT16 to others"

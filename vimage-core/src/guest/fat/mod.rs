@@ -24,6 +24,13 @@ impl FileSystem for Fat {
         Ok(BootSector::of(volume)?.map(|boot| boot.kind()))
     }
 
+    fn asleep(&self, volume: &Volume<'_>) -> Result<Option<Error>> {
+        match BootSector::of(volume)? {
+            Some(boot) => root::asleep(volume, &Geometry::of(&boot, volume)?),
+            None => Ok(None),
+        }
+    }
+
     fn survey(&self, volume: &Volume<'_>, free: &mut Free) -> Result<()> {
         let boot = BootSector::of(volume)?.ok_or_else(|| Error::corrupt("has no boot sector of FAT"))?;
         let geometry = Geometry::of(&boot, volume)?;

@@ -144,10 +144,13 @@ impl Group {
         Ok(())
     }
 
-    /// The physical volume with this identifier, and its name in the metadata.
-    pub(super) fn member(&self, id: &[u8; 32]) -> Option<(&str, &Member)> {
-        let (name, member) = self.physical.iter().find(|(_, member)| member.id.as_bytes() == id)?;
-        Some((name, member))
+    /// The logical volumes that the guest sees, by the physical volume on which they begin.
+    pub(super) fn beginning(&self) -> BTreeMap<Option<&str>, Vec<&Logical>> {
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for logical in self.logical.iter().filter(|logical| logical.visible) {
+            found.entry(logical.begins_on()).or_default().push(logical);
+        }
+        found
     }
 
     /// The extents of each physical volume that are some logical volume's, ascending.
@@ -243,7 +246,7 @@ impl Logical {
 
 impl Logical {
     /// The physical volume on which its first extent lies.
-    pub(super) fn begins_on(&self) -> Option<&str> {
+    fn begins_on(&self) -> Option<&str> {
         let first = self.stretches.first().filter(|stretch| stretch.range.start == 0)?;
         first.stripes.first().map(|(name, _)| name.as_str())
     }

@@ -20,6 +20,9 @@ pub(super) const LABELS: u64 = SECTORS * SECTOR as u64;
 /// The longest text that is read. Groups with thousands of volumes have some hundred KiB.
 const LONGEST_TEXT: u64 = 4 << 20;
 
+/// The most areas with metadata that LVM makes on a physical volume: at its start and at its end.
+const MOST_AREAS: usize = 2;
+
 /// A place of a text that is not kept up to date.
 const IGNORED: u32 = 1;
 
@@ -73,8 +76,6 @@ pub(super) struct Physical {
     pub(super) id: [u8; 32],
     /// Bytes that are the group's tables, or a boot loader's.
     pub(super) areas: Vec<Range<u64>>,
-    /// The texts of its metadata areas.
-    pub(super) texts: Vec<String>,
 }
 
 /// Whether one of the first sectors carries the mark.
@@ -96,19 +97,17 @@ fn labels(volume: &Volume<'_>) -> Result<Vec<(u64, Vec<u8>)>> {
     Ok(found)
 }
 
-/// Reads label, header and texts.
+/// Reads label and header: what they say, and the areas with metadata.
 ///
 /// # Errors
 /// `Corrupt` and `Unsupported` where the label does not tell what volume it is; those of reading.
-pub(super) fn read(volume: &Volume<'_>) -> Result<Physical> {
+pub(super) fn read(volume: &Volume<'_>) -> Result<(Physical, Vec<Range<u64>>)> {
     let (index, sector) = match &labels(volume)?[..] {
         [(index, sector)] => (*index, sector.clone()),
         found => return Err(Error::corrupt(format!("has {} labels", found.len()))),
     };
     let at = volume.disk_offset(index * SECTOR as u64);
-    let (physical, metadata) = header(index, &sector, volume.size()).map_err(|error| error.at_offset(at))?;
-    let texts = metadata.iter().filter_map(|area| text(volume, area).transpose()).collect::<Result<_>>()?;
-    Ok(Physical { texts, ..physical })
+    header(index, &sector, volume.size()).map_err(|error| error.at_offset(at))
 }
 
 /// The label's sector, and the areas with metadata.
@@ -139,9 +138,12 @@ fn header(index: u64, sector: &[u8], size: u64) -> Result<(Physical, Vec<Range<u
             |&(start, len): &(u64, u64)| start.checked_add(len).filter(|end| *end <= size).map(|end| start..end);
         list.iter().map(|area| range(area).ok_or_else(|| bad("has an area past the volume's end"))).collect()
     };
+    if lists[1].len() > MOST_AREAS {
+        return Err(Error::unsupported(format!("has {} areas with LVM's metadata", lists[1].len())));
+    }
     let metadata = ranges(&lists[1])?;
     let areas = [metadata.clone(), ranges(&others)?].concat();
-    Ok((Physical { id, areas, texts: Vec::new() }, metadata))
+    Ok((Physical { id, areas }, metadata))
 }
 
 fn number(rest: &mut &[u8]) -> Option<u64> {
@@ -162,7 +164,10 @@ fn list(rest: &mut &[u8]) -> Option<Vec<(u64, u64)>> {
 }
 
 /// The text in a metadata area, where it has one that counts.
-fn text(volume: &Volume<'_>, area: &Range<u64>) -> Result<Option<String>> {
+///
+/// # Errors
+/// `Corrupt` and `Unsupported` where it is damaged or in the middle of a change; those of reading.
+pub(super) fn text(volume: &Volume<'_>, area: &Range<u64>) -> Result<Option<String>> {
     let at = volume.disk_offset(area.start);
     let bad = |what: &str| Error::corrupt(format!("a metadata area {what}")).at_offset(at);
     let len = area.end - area.start;

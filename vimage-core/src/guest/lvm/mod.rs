@@ -8,10 +8,10 @@ mod group;
 mod label;
 mod text;
 
-use super::foreign;
 use super::free::Free;
 use super::volume::{Segment, Volume};
-use crate::error::{Error, ErrorKind, Result};
+use super::{foreign, is_of_guest};
+use crate::error::{Error, Result};
 use group::{Group, Logical, Member};
 use label::Physical;
 use std::collections::BTreeMap;
@@ -58,9 +58,27 @@ pub(super) fn read<'a>(physical: &[&Volume<'a>]) -> Result<Vec<Result<Held<'a>>>
         let each = |_| Err(Error::corrupt("copies of LVM's metadata do not agree"));
         return Ok(physical.iter().map(each).collect());
     };
+    let disk = Disk::of(physical, &labels);
+    let mut placed = Vec::new();
+    for group in groups.values() {
+        placed.push(Placed {
+            group,
+            present: guests(disk.present(group))?,
+            used: group.used(),
+            beginning: group.beginning(),
+        });
+    }
+    // Where each physical volume is told of: in which group, and as what.
+    let mut members: BTreeMap<&[u8], Vec<(&Placed<'_, '_>, &str)>> = BTreeMap::new();
+    for placed in &placed {
+        for (name, member) in &placed.group.physical {
+            members.entry(member.id.as_bytes()).or_default().push((placed, name.as_str()));
+        }
+    }
     let mut held = Vec::new();
-    for index in 0..labels.len() {
-        held.push(guests(held_by(physical, &labels, index, &groups))?);
+    for (volume, label) in physical.iter().zip(&labels) {
+        let found = members.get(&label.id[..]).map_or(&[][..], Vec::as_slice);
+        held.push(guests(disk.held_by(volume, label, found))?);
     }
     Ok(held)
 }
@@ -68,7 +86,7 @@ pub(super) fn read<'a>(physical: &[&Volume<'a>]) -> Result<Vec<Result<Held<'a>>>
 /// Lets through what is wrong with the guest's data, and only that.
 fn guests<T>(result: Result<T>) -> Result<Result<T>> {
     match result {
-        Err(error) if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => Err(error),
+        Err(error) if !is_of_guest(&error) => Err(error),
         other => Ok(other),
     }
 }
@@ -78,9 +96,14 @@ fn alone(volume: &Volume<'_>) -> Result<(Physical, Vec<Group>)> {
     if let Some(other) = foreign::anything(volume)? {
         return Err(Error::unsupported(format!("carries the marks of {NAME} and of {other}")));
     }
-    let physical = label::read(volume)?;
-    let groups = physical.texts.iter().map(|text| Group::parse(text)).collect::<Result<_>>();
-    Ok((physical, groups.map_err(|error| error.at_offset(volume.disk_offset(0)))?))
+    let (label, metadata) = label::read(volume)?;
+    let mut groups = Vec::new();
+    for area in &metadata {
+        if let Some(text) = label::text(volume, area)? {
+            groups.push(Group::parse(&text).map_err(|error| error.at_offset(volume.disk_offset(0)))?);
+        }
+    }
+    Ok((label, groups))
 }
 
 /// The groups by their identifiers, each as the newest of its copies describes it; none where copies of one age differ.
@@ -96,69 +119,87 @@ fn newest(copies: impl Iterator<Item = Group>) -> Option<BTreeMap<String, Group>
     Some(groups)
 }
 
-/// What the physical volume `index` holds.
-fn held_by<'a>(
-    physical: &[&Volume<'a>],
-    labels: &[Physical],
-    index: usize,
-    groups: &BTreeMap<String, Group>,
-) -> Result<Held<'a>> {
-    let label = &labels[index];
-    if labels.iter().filter(|other| other.id == label.id).count() > 1 {
-        return Err(Error::corrupt("another physical volume has the same identifier"));
-    }
-    let mut found = groups.values().filter_map(|group| Some((group, group.member(&label.id)?.0)));
-    let (group, name) = match (found.next(), found.next()) {
-        (Some(one), None) => one,
-        (None, _) => return Err(Error::unsupported("is in no volume group whose metadata is on this disk")),
-        _ => return Err(Error::corrupt("two volume groups have this physical volume")),
-    };
-    let present = present(group, physical, labels)?;
-    let (volume, member) = present[name];
-    let mut free = Free::of(volume.size());
-    let mut next = 0;
-    for used in group.used().remove(name).unwrap_or_default().into_iter().chain([member.extents..member.extents]) {
-        if next < used.start {
-            // Both are at most the member's extents, which end within the volume.
-            free.push(member.start + next * group.extent..member.start + used.start * group.extent)?;
-        }
-        next = used.end;
-    }
-    // Those that begin on no physical volume of the disk are told with the first.
-    let first = present.keys().next().is_some_and(|first| *first == name);
-    let begins_here = |logical: &&Logical| match logical.begins_on().filter(|on| present.contains_key(on)) {
-        Some(on) => on == name,
-        None => first,
-    };
-    let visible = group.logical.iter().filter(|logical| logical.visible).filter(begins_here);
-    let logical = visible
-        .map(|logical| {
-            // The group's text is refused where this is not below 2^64.
-            let size = logical.extents * group.extent;
-            let laid = lay(volume, logical, group, &present).map_err(|error| (size, error));
-            (format!("{}/{}", group.name, logical.name), laid)
-        })
-        .collect();
-    Ok(Held { free, logical })
+/// A group, and where it lies.
+struct Placed<'g, 'a> {
+    group: &'g Group,
+    present: Result<Present<'g, 'a>>,
+    used: BTreeMap<&'g str, Vec<Range<u64>>>,
+    beginning: BTreeMap<Option<&'g str>, Vec<&'g Logical>>,
 }
 
 /// The group's physical volumes that are on the disk.
 type Present<'g, 'a> = BTreeMap<&'g str, (&'g Volume<'a>, &'g Member)>;
 
-/// Finds them, and makes sure that their extents are theirs alone.
-fn present<'g, 'a>(group: &'g Group, physical: &[&'g Volume<'a>], labels: &[Physical]) -> Result<Present<'g, 'a>> {
-    let mut present = Present::new();
-    for (volume, label) in physical.iter().zip(labels) {
-        let Some((name, member)) = group.member(&label.id) else { continue };
-        let extents = member.start..member.start + member.extents * group.extent;
-        let apart = |area: &Range<u64>| area.end <= extents.start || extents.end <= area.start;
-        if extents.start < label::LABELS || extents.end > volume.size() || !label.areas.iter().all(apart) {
-            return Err(Error::corrupt(format!("the extents of {name} do not lie between its tables and its end"))
-                .at_offset(volume.disk_offset(0)));
+/// The disk's physical volumes by their identifiers; none where two have the same.
+struct Disk<'g, 'a>(BTreeMap<&'g [u8], Option<(&'g Volume<'a>, &'g Physical)>>);
+
+impl<'g, 'a> Disk<'g, 'a> {
+    fn of(physical: &[&'g Volume<'a>], labels: &'g [Physical]) -> Self {
+        let mut found = BTreeMap::new();
+        for (volume, label) in physical.iter().zip(labels) {
+            found.entry(&label.id[..]).and_modify(|known| *known = None).or_insert(Some((*volume, label)));
         }
-        present.insert(name, (*volume, member));
+        Disk(found)
     }
-    Ok(present)
+
+    /// Finds those of a group, and makes sure that their extents are theirs alone.
+    fn present(&self, group: &'g Group) -> Result<Present<'g, 'a>> {
+        let mut present = Present::new();
+        for (name, member) in &group.physical {
+            let Some(Some((volume, label))) = self.0.get(member.id.as_bytes()) else { continue };
+            volume.go_on()?;
+            let extents = member.start..member.start + member.extents * group.extent;
+            let apart = |area: &Range<u64>| area.end <= extents.start || extents.end <= area.start;
+            if extents.start < label::LABELS || extents.end > volume.size() || !label.areas.iter().all(apart) {
+                return Err(Error::corrupt(format!("the extents of {name} do not lie between its tables and its end"))
+                    .at_offset(volume.disk_offset(0)));
+            }
+            present.insert(name.as_str(), (*volume, member));
+        }
+        Ok(present)
+    }
+
+    /// What a physical volume holds, which `found` tells of.
+    fn held_by(&self, volume: &Volume<'a>, label: &Physical, found: &[(&Placed<'g, 'a>, &str)]) -> Result<Held<'a>> {
+        if let Some(None) = self.0.get(&label.id[..]) {
+            return Err(Error::corrupt("another physical volume has the same identifier"));
+        }
+        let (Placed { group, present, used, beginning }, name) = match found {
+            [one] => *one,
+            [] => return Err(Error::unsupported("is in no volume group whose metadata is on this disk")),
+            _ => return Err(Error::corrupt("two volume groups have this physical volume")),
+        };
+        let present = present.as_ref().map_err(|error| {
+            let place = error.offset().unwrap_or(volume.disk_offset(0));
+            Error::new(error.kind(), error.message()).at_offset(place)
+        })?;
+        let (_, member) = present[name];
+        let mut free = Free::of(volume.size());
+        let mut next = 0;
+        let used = used.get(name).map_or(&[][..], Vec::as_slice);
+        for used in used.iter().chain([&(member.extents..member.extents)]) {
+            if next < used.start {
+                volume.go_on()?;
+                // Both are at most the member's extents, which end within the volume.
+                free.push(member.start + next * group.extent..member.start + used.start * group.extent)?;
+            }
+            next = used.end;
+        }
+        // Those that begin on no physical volume of the disk are told with the first.
+        let is_first = present.keys().next().is_some_and(|first| *first == name);
+        let is_here = |on: &Option<&str>| match on {
+            Some(on) if present.contains_key(*on) => *on == name,
+            _ => is_first,
+        };
+        let mut logical = Vec::new();
+        for found in beginning.iter().filter(|(on, _)| is_here(on)).flat_map(|(_, found)| found) {
+            // The group's text is refused where this is not below 2^64.
+            let size = found.extents * group.extent;
+            let laid = lay(volume, found, group, present).map_err(|error| (size, error));
+            logical.push((format!("{}/{}", group.name, found.name), laid));
+        }
+        Ok(Held { free, logical })
+    }
 }
 
 /// The logical volume as bytes of the disk.
@@ -168,6 +209,7 @@ fn lay<'a>(volume: &Volume<'a>, logical: &Logical, group: &Group, present: &Pres
     }
     let mut segments = Vec::new();
     for stretch in &logical.stretches {
+        volume.go_on()?;
         let mut stripes = Vec::new();
         for (name, first) in &stretch.stripes {
             let Some((on, member)) = present.get(name.as_str()) else {

@@ -5,7 +5,7 @@ use super::layout::{kind, number};
 use super::mft::{Mft, Value};
 use super::runs::Stream;
 use crate::error::{Error, Result};
-use crate::guest::free::{Free, bit_runs};
+use crate::guest::free::Free;
 use crate::ranges::Collector;
 
 /// Bytes of the bitmap that are read at a time.
@@ -50,16 +50,17 @@ pub(super) fn read(mft: &Mft<'_>, free: &mut Free) -> Result<()> {
     let own = own.finish();
     for from in (0..needed).step_by(PIECE as usize) {
         let bits = bitmap.read(volume, geometry, from, (needed - from).min(PIECE) as usize)?;
-        let first = from * 8;
-        bit_runs(&bits, geometry.clusters - first, false, |run| {
-            let run = run.start + first..run.end + first;
-            if let Some(taken) = own.within(run.clone()).next() {
-                let at = bitmap.place(geometry, taken.start / 8).unwrap_or_default();
-                let what = format!("calls cluster {} free, which a file of the system's own takes", taken.start);
-                return Err(Error::corrupt(what).at_offset(volume.disk_offset(at)).with_hint(CHECK));
-            }
-            free.push(geometry.bytes(run))
-        })?;
+        free.push_clear(
+            &bits,
+            from * 8..geometry.clusters,
+            &own,
+            |run| geometry.bytes(run),
+            |taken| {
+                let at = bitmap.place(geometry, taken / 8).unwrap_or_default();
+                let what = format!("calls cluster {taken} free, which a file of the system's own takes");
+                Error::corrupt(what).at_offset(volume.disk_offset(at)).with_hint(CHECK)
+            },
+        )?;
     }
     Ok(())
 }

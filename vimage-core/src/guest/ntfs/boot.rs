@@ -9,6 +9,9 @@ use zerocopy::FromBytes;
 /// The largest cluster: 2 MiB.
 const LARGEST_CLUSTER: u64 = 2 << 20;
 
+/// The most clusters: Windows makes no volumes of more.
+const MOST_CLUSTERS: u64 = u32::MAX as u64;
+
 /// The boot sector of `volume`, if it is one of NTFS.
 ///
 /// # Errors
@@ -67,6 +70,9 @@ impl Geometry {
         }
         let geometry =
             Geometry { cluster, clusters: total / sectors, record, mft: boot.mft.get(), mirror: boot.mirror.get() };
+        if geometry.clusters > MOST_CLUSTERS {
+            return Err(Error::unsupported(format!("has {} clusters", geometry.clusters)).at_offset(at));
+        }
         if geometry.mft >= geometry.clusters || geometry.mirror >= geometry.clusters {
             let Geometry { mft, mirror, clusters, .. } = geometry;
             let what = format!("has its file table in clusters {mft} and {mirror} of {clusters}");

@@ -1,13 +1,13 @@
 //! `hiberfil.sys`: whether a Windows sleeps on the volume. What it has in its memory is then newer than what is on the disk.
 
+use super::CHECK;
 use super::boot::Geometry;
 use super::layout::{IndexEntry, IndexHeader, kind, number, record_of};
 use super::mft::{Mft, Value};
 use super::record::restore;
 use super::runs::Stream;
-use super::{CHECK, SHUT_DOWN};
 use crate::error::{Error, Result};
-use crate::guest::ASLEEP;
+use crate::guest::sleep;
 use zerocopy::FromBytes;
 
 /// The file's name, in UTF-16.
@@ -30,30 +30,23 @@ const LAST: u16 = 2;
 /// The most bytes of a root directory's blocks that are looked through: some 500,000 files.
 const MOST: u64 = 64 << 20;
 
-/// Bytes of the file's head. A shorter file is that of a volume that the sleeping Windows is not on, but has mounted.
-const HEAD: u64 = 4096;
-
-/// Checks that no Windows sleeps on the volume.
+/// Why the system is taken to sleep, if it is.
 ///
 /// # Errors
-/// `Unsupported` where one does; `Corrupt` where the root directory cannot be read.
-pub(super) fn check(mft: &Mft<'_>) -> Result<()> {
-    let Some(number) = find(mft)? else { return Ok(()) };
+/// `Corrupt` where the root directory cannot be read.
+pub(super) fn asleep(mft: &Mft<'_>) -> Result<Option<Error>> {
+    let Some(number) = find(mft)? else { return Ok(None) };
     let (mut at, mut head) = (mft.stream.place(mft.geometry, number.saturating_mul(mft.geometry.record)), Vec::new());
     if let Some(Value::Stream(stream)) = mft.attribute(number, kind::DATA, "")? {
-        if stream.size >= HEAD && !stream.coded {
-            head = stream.read(mft.volume, mft.geometry, 0, HEAD as usize)?;
+        if stream.size >= sleep::HEAD && !stream.coded {
+            head = stream.read(mft.volume, mft.geometry, 0, sleep::HEAD as usize)?;
         }
         at = stream.place(mft.geometry, 0).or(at);
     }
-    // One that was woken stays as it was, but for this word.
-    if head.starts_with(b"wake") || head.starts_with(b"WAKE") || !head.is_empty() && head.iter().all(|byte| *byte == 0)
-    {
-        return Ok(());
+    if sleep::is_awake(&head) {
+        return Ok(None);
     }
-    Err(Error::unsupported(format!("{ASLEEP} Windows, or one that starts fast"))
-        .at_offset(mft.volume.disk_offset(at.unwrap_or_default()))
-        .with_hint(SHUT_DOWN))
+    Ok(Some(sleep::windows(mft.volume.disk_offset(at.unwrap_or_default()))))
 }
 
 /// The number of the file's record, if it is in the root directory. All blocks of the index that are in use are looked

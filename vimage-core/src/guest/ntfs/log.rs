@@ -17,8 +17,31 @@ const HEAD: u64 = 128 << 10;
 /// In the place of a client: there is none.
 const NO_CLIENT: u16 = 0xFFFF;
 
+/// The version of a log that is, or will be, in use.
+const KEPT: (u16, u16) = (2, 0);
+
 /// Bit of a restart area's flags: unmounted in order.
 const CLEAN: u16 = 2;
+
+/// Why the system is taken to sleep: from Windows 8 on, the log has another version while the volume is mounted, and when
+/// Windows keeps it over a hibernation or a fast startup.
+///
+/// # Errors
+/// Those of finding and reading the log.
+pub(super) fn asleep(mft: &Mft<'_>) -> Result<Option<Error>> {
+    let log = mft.system(number::LOG, kind::DATA, "")?;
+    let Some(first) = page(mft, &log, 0)? else { return Ok(None) };
+    let second = page(mft, &log, first.len)?;
+    let newest = second.as_ref().map_or(first.current, |second| second.current.max(first.current));
+    let mut pages = [Some(first), second].into_iter().flatten();
+    let is_kept = pages.any(|page| page.current == newest && page.version == KEPT);
+    let at = log.place(mft.geometry, 0).unwrap_or_default();
+    Ok(is_kept.then(|| {
+        Error::unsupported("is kept by a Windows that was not shut down in full")
+            .at_offset(mft.volume.disk_offset(at))
+            .with_hint(SHUT_DOWN)
+    }))
+}
 
 /// Checks that the log was closed in order: wiped, or with a last restart page that says so.
 ///
@@ -39,8 +62,6 @@ pub(super) fn check(mft: &Mft<'_>) -> Result<()> {
         match page.version {
             (1, 1) if page.is_clean => {}
             (1, 1) => return fault("has a log that was not closed: it was not unmounted"),
-            // From Windows 8 on, while it is mounted, and when Windows keeps it over a fast startup.
-            (2, 0) => return fault("is kept by a Windows that was not shut down in full"),
             _ => return fault("has a log of an unknown version"),
         }
     }

@@ -32,6 +32,17 @@ impl FileSystem for Ntfs {
         Ok(boot::sector(volume)?.map(|_| "NTFS"))
     }
 
+    fn asleep(&self, volume: &Volume<'_>) -> Result<Option<Error>> {
+        let Some(sector) = boot::sector(volume)? else { return Ok(None) };
+        let geometry = Geometry::of(&sector, volume)?;
+        let mft = Mft::open(volume, &geometry)?;
+        // Windows 8 and later leave both marks, earlier ones the file alone.
+        Ok(match log::asleep(&mft)? {
+            None => hibernation::asleep(&mft)?,
+            found => found,
+        })
+    }
+
     fn survey(&self, volume: &Volume<'_>, free: &mut Free) -> Result<()> {
         let sector = boot::sector(volume)?.ok_or_else(|| Error::corrupt("has no boot sector of NTFS"))?;
         let geometry = Geometry::of(&sector, volume)?;
@@ -39,7 +50,6 @@ impl FileSystem for Ntfs {
         state::check(&mft)?;
         mft.compare_mirror()?;
         log::check(&mft)?;
-        hibernation::check(&mft)?;
         shadow::check(volume, &geometry)?;
         bitmap::read(&mft, free)
     }

@@ -28,7 +28,7 @@ const LEAST_KIND: u64 = 2;
 /// The most blocks of a catalog: 512 shadow copies of a volume are allowed, at two entries each.
 const MOST: usize = 256;
 
-/// The head of all, and of each block of the catalog.
+/// The head of all. Each block of the catalog starts like it, as far as the place of the next one.
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct Header {
@@ -38,9 +38,14 @@ struct Header {
     /* 24 */ place: [U64; 2],
     /* 40 */ next: U64,
     /* 48 */ catalog: U64,
+    /* 56 */ most: U64,
+    /// The volume's own identifier, and that of the volume on which its shadow copies are.
+    /* 64 */
+    volume: [u8; 16],
+    /* 80 */ storage: [u8; 16],
 }
 
-/// Checks that there are no shadow copies.
+/// Checks that there are no shadow copies, here or on another volume.
 ///
 /// # Errors
 /// `Unsupported` where there are, or where their catalog cannot be read.
@@ -56,6 +61,9 @@ pub(super) fn check(volume: &Volume<'_>, geometry: &Geometry) -> Result<()> {
     let Ok(head) = Header::read_from_bytes(&volume.read(AT, size_of::<Header>())?) else { return Ok(()) };
     if head.mark != MARK {
         return Ok(());
+    }
+    if head.storage != [0; 16] && head.storage != head.volume {
+        return fault(AT, "keeps its shadow copies on another volume, and they may need what is free now");
     }
     let mut next = head.catalog.get();
     for _ in 0..MOST {

@@ -22,9 +22,9 @@ struct Information {
 /// Bits of its flags.
 mod flag {
     pub(super) const DIRTY: u16 = 0x0001;
-    /// To be upgraded when it is next mounted; mounted by Windows NT 4; once repaired. None of them says that anything is
-    /// unfinished now.
-    pub(super) const HARMLESS: u16 = 0x0004 | 0x0008 | 0x8000;
+    /// To be upgraded when it is next mounted; mounted by Windows NT 4; without short names; once repaired. None of them says
+    /// that anything is unfinished now.
+    pub(super) const HARMLESS: u16 = 0x0004 | 0x0008 | 0x0080 | 0x8000;
 }
 
 /// Checks that the volume is of a known version and not in use.

@@ -54,6 +54,8 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
     Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: true })
 }
 
+pub(super) use split::DEFAULT_SPLIT;
+
 /// The bytes that the file of a split disk's extent of `size` bytes can grow to.
 pub(super) fn longest_file(subformat: Subformat, size: u64) -> u64 {
     match subformat {
@@ -64,7 +66,7 @@ pub(super) fn longest_file(subformat: Subformat, size: u64) -> u64 {
 
 /// The bytes of the disk in each extent of a disk split into files shorter than `split`.
 pub(super) fn extent_sizes(subformat: Subformat, capacity: u64, split: u64) -> Result<Vec<u64>> {
-    split::extents(capacity, split, |each| longest_file(subformat, each))
+    split::extents(capacity, split.min(monolithic::LARGEST), |each| longest_file(subformat, each))
 }
 
 /// Deflates whole grains, the disk's last one too: VirtualBox refuses a grain that inflates to less.

@@ -10,7 +10,7 @@ use crate::io::{Outputs, split_evenly};
 use crate::target::{Encoding, Identity, ImageWriter};
 
 /// The size that files stay under unless another is asked for.
-pub(super) const DEFAULT_SPLIT: u64 = 2 << 30;
+pub(in crate::formats::vmdk) const DEFAULT_SPLIT: u64 = 2 << 30;
 
 /// The most files: their lines fill a descriptor as long as QEMU reads one.
 const MOST_EXTENTS: u64 = 9_999;

@@ -85,7 +85,7 @@ pub struct Region {
     pub size: u64,
     /// Bytes in it that are free; none where it is kept whole.
     pub free: Option<u64>,
-    /// Bytes of those for which the image holds data: what leaving them out drops.
+    /// Bytes of those for which the image itself, and not one beneath it, holds data: what leaving them out drops.
     pub dropped: u64,
     /// Why it is kept whole, if it is.
     pub kept: Option<Kept>,
@@ -313,14 +313,14 @@ fn is_of_guest(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported)
 }
 
-/// Bytes of `ranges` for which the image holds data.
+/// Bytes of `ranges` for which the image itself holds data: what lies beneath an overlay is not its own to drop.
 fn data_within(image: &dyn Image, ranges: &Ranges) -> Result<u64> {
     let mut bytes = 0;
     let (Some(first), Some(last)) = (ranges.iter().next(), ranges.iter().next_back()) else { return Ok(0) };
     // In one walk: asking anew for each range can cost a search in the file system each.
     for extent in Extents::within(image, first.start..last.end) {
         let extent = extent?;
-        if extent.content.is_data() {
+        if extent.content.is_data() && extent.depth == 0 {
             bytes += ranges.within(extent.range).map(|range| range.end - range.start).sum::<u64>();
         }
     }

@@ -84,15 +84,22 @@ pub(crate) struct ConvertArgs {
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is shown of work that writes.
+#[derive(Args)]
+pub(crate) struct ShowArgs {
     /// Show progress even where standard error is no terminal
     #[arg(short, long)]
     pub(crate) progress: bool,
     /// Print nothing but errors
     #[arg(short, long, conflicts_with_all = ["progress", "json"])]
     pub(crate) quiet: bool,
-    /// Print what was made as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// What to open besides the file that is named.
@@ -217,12 +224,8 @@ pub(crate) struct CompactArgs {
     /// Replace the file that -o names
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
-    /// Show progress even where standard error is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
-    /// Print nothing but errors
-    #[arg(short, long, conflicts_with_all = ["progress", "json"])]
-    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,

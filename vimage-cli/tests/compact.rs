@@ -10,6 +10,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::process::{Command, Stdio};
 use support::{Folder, MIB, left_out, wait_until};
+use vimage_fixtures::Fill;
 
 /// Every way of writing an image, and the files that it makes.
 const WAYS: [(&str, &str, &[&str]); 15] = [
@@ -288,7 +289,9 @@ fn tool(folder: &Folder, line: &str, input: &str) -> Option<String> {
 /// partition. None where a tool is missing.
 fn guest_disk(folder: &Folder) -> Option<()> {
     let noise = |len: usize| {
-        (0..len as u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) as u8 | 1).collect::<Vec<u8>>()
+        let mut bytes = vec![0; len];
+        Fill::Noise(len as u64).read_at(&mut bytes, 0);
+        bytes
     };
     fs::create_dir(folder.path("files")).unwrap();
     fs::write(folder.path("files/kept"), noise(3_000_000)).unwrap();

@@ -3,16 +3,18 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod guest;
+#[path = "guest/mutate.rs"]
+#[allow(dead_code, reason = "only the disk of it is used here")]
+mod mutate;
 
 use guest::*;
+use mutate::Patched;
 use std::ffi::OsStr;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use vimage_core::guest::{Survey, survey};
 use vimage_core::ranges::Ranges;
-use vimage_core::{Content, Extent, Image};
 
 const TOOLS: [&str; 4] = ["mke2fs", "e2fsck", "debugfs", "dumpe2fs"];
 const MIB: u64 = 1 << 20;
@@ -410,33 +412,8 @@ fn one_that_others_use_and_journals_are_kept_whole() {
     assert_eq!(only(&survey_of(&outside.disk)).kept, None);
 }
 
-/// Bytes in memory, some of them changed.
-struct Patched {
-    bytes: Arc<Vec<u8>>,
-    patches: Vec<(u64, u8)>,
-}
-
-impl Image for Patched {
-    fn size(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn extent_at(&self, _: u64) -> vimage_core::Result<Extent> {
-        Ok(Extent::new(0..self.size(), Content::Data))
-    }
-
-    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> vimage_core::Result<()> {
-        let range = offset..offset + buf.len() as u64;
-        buf.copy_from_slice(&self.bytes[range.start as usize..range.end as usize]);
-        for (at, byte) in self.patches.iter().filter(|(at, _)| range.contains(at)) {
-            buf[(at - offset) as usize] = *byte;
-        }
-        Ok(())
-    }
-}
-
-fn survey_patched(bytes: &Arc<Vec<u8>>, patches: Vec<(u64, u8)>) -> Survey {
-    survey(&Patched { bytes: bytes.clone(), patches }, &()).unwrap()
+fn survey_patched(bytes: &[u8], patches: Vec<(u64, u8)>) -> Survey {
+    survey(&Patched { bytes, patches }, &()).unwrap()
 }
 
 /// Changed anywhere in its tables, a volume is kept whole, or nothing changes that matters: what it holds is never free.
@@ -467,7 +444,7 @@ fn no_damage_makes_anything_free() {
         fill(&files, 1, MIB);
         mke2fs(&scratch.disk, &[arguments, &["-d", files.to_str().unwrap()]].concat());
         let dump = run("dumpe2fs", &[&scratch.disk]);
-        let bytes = Arc::new(fs::read(&scratch.disk).unwrap());
+        let bytes = fs::read(&scratch.disk).unwrap();
         let whole = survey_patched(&bytes, Vec::new());
         assert_eq!(only(&whole).kept, None);
         let bitmap = field(&dump, "Block bitmap at").unwrap() * 1024;
@@ -509,7 +486,7 @@ fn volumes_of_any_small_size_are_looked_at() {
     let mut bytes = noise(3, 4096);
     bytes[1024 + 0x38..][..2].copy_from_slice(&[0x53, 0xEF]);
     for size in (0..4096).step_by(8) {
-        let found = survey_patched(&Arc::new(bytes[..size].to_vec()), Vec::new());
+        let found = survey_patched(&bytes[..size], Vec::new());
         assert!(found.unused.is_empty());
     }
 }

@@ -24,13 +24,13 @@ pub(super) fn run(args: &CompactArgs) -> Result<Answer> {
         flush: args.target_cache == Cache::Writeback,
         dry_run: args.dry_run,
     };
-    let progress = Progress::new("Compacting", args.progress, args.quiet);
+    let progress = Progress::new("Compacting", args.show.progress, args.show.quiet);
     let compacted = if args.punch { punch } else { compact }(&args.image, &options, &progress)?;
     drop(progress);
     let seconds = begun.elapsed().as_secs_f64();
     if args.json {
         output::json("compact", &Report::new(&compacted, args.dry_run, seconds))?;
-    } else if !args.quiet {
+    } else if !args.show.quiet {
         tell(args, &compacted, seconds)?;
     }
     Ok(Answer::Yes)

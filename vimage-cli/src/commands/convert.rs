@@ -30,12 +30,12 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);
     let source = open(&args.source, &opening)?;
-    let progress = Progress::new("Converting", args.progress, args.quiet);
+    let progress = Progress::new("Converting", args.show.progress, args.show.quiet);
     let made = convert(&source, &path, &options, &progress)?;
     drop(progress);
     if args.json {
         output::json("convert", &Report::new(&made, format.name(), source.size(), begun))?;
-    } else if !args.quiet {
+    } else if !args.show.quiet {
         if let Some(survey) = &made.survey {
             output::styled(&guest::table(survey))?;
             output::line(&guest::dropped(&made.dropped))?;

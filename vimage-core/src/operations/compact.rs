@@ -1,6 +1,6 @@
 //! Making an image smaller in its own format.
 
-use super::convert::{ConvertOptions, Converted, open_base, write};
+use super::convert::{ConvertOptions, Converted, open_base, outputs, write};
 use super::trim::Trim;
 use crate::error::{Error, Result};
 use crate::formats::{OpenImage, OpenOptions, alike, open};
@@ -94,12 +94,10 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     };
     let target = options.output.as_deref().unwrap_or(&resolved);
     let base = open_base(target, &conversion)?;
-    let mut sources = image.files();
-    sources.extend(base.iter().flat_map(Image::files));
-    let outputs = if options.dry_run { Outputs::measuring() } else { Outputs::new(conversion.replace, sources) };
-    let outputs = if options.flush { outputs } else { outputs.unflushed() };
-    let own = || image.own_files().iter().map(|(id, _)| *id).collect();
-    let outputs = if in_place { outputs.in_place_of(own()) } else { outputs };
+    let mut outputs = if options.dry_run { Outputs::measuring() } else { outputs(&image, base.as_ref(), &conversion) };
+    if in_place {
+        outputs = outputs.in_place_of(image.own_files().iter().map(|(id, _)| *id).collect());
+    }
     let _held = if in_place && !options.dry_run {
         check_names(&image)?;
         Some(Held::lock(image.own_files())?)
@@ -109,9 +107,6 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     let unchanged = Unchanged::of(image.own_files())?;
     let (size_before, allocated_before) = unchanged.sizes();
     let written = write(&image, base.as_ref(), target, &conversion, &outputs, observer)?;
-    if observer.cancelled() {
-        return Err(Error::cancelled());
-    }
     let files = if options.dry_run {
         outputs.measured()
     } else {

@@ -92,15 +92,8 @@ pub fn convert(
 ) -> Result<Converted> {
     let path = path.as_ref();
     let base = open_base(path, options)?;
-    let mut sources = image.files();
-    sources.extend(base.iter().flat_map(Image::files));
-    let outputs = Outputs::new(options.replace, sources);
-    let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    let outputs = outputs(image, base.as_ref(), options);
     let written = write(image, base.as_ref(), path, options, &outputs, observer)?;
-    // Flushing may have taken long.
-    if observer.cancelled() {
-        return Err(Error::cancelled());
-    }
     Ok(written.published(outputs.publish()?))
 }
 
@@ -119,6 +112,14 @@ impl Written {
     }
 }
 
+/// The files of a run that reads `image` and `base`.
+pub(super) fn outputs(image: &dyn Image, base: Option<&OpenImage>, options: &ConvertOptions) -> Outputs {
+    let mut sources = image.files();
+    sources.extend(base.into_iter().flat_map(Image::files));
+    let outputs = Outputs::new(options.replace, sources);
+    if options.flush { outputs } else { outputs.unflushed() }
+}
+
 /// Writes `image` over `base` to `outputs`, all but the publishing.
 pub(super) fn write(
     image: &dyn Image,
@@ -130,14 +131,17 @@ pub(super) fn write(
 ) -> Result<Written> {
     let format = by_name(&options.format)?;
     let survey = unused(image, options.trim, observer)?;
-    let masked =
-        survey.as_ref().map(|survey| Masked::new(image, &survey.unused).over(base.map(|base| base as &dyn Image)));
+    let base = base.map(|base| base as &dyn Image);
+    let masked = survey.as_ref().map(|survey| Masked::new(image, &survey.unused).over(base));
     let image = masked.as_ref().map_or(image, |masked| masked as &dyn Image);
     let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
-    let base = base.map(|base| base as &dyn Image);
     let outcome = pipeline::run(image, base, &mut targets, false, observer)?;
     for target in targets {
         target.writer.finish(outcome.identity.as_ref())?;
+    }
+    // Flushing may have taken long.
+    if observer.cancelled() {
+        return Err(Error::cancelled());
     }
     Ok(Written { outcome, survey })
 }

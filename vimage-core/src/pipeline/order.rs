@@ -16,7 +16,7 @@ use std::time::Duration;
 const BUFFERS_PER_THREAD: usize = 3;
 
 /// The least number of buffers. A writer that waits for the disk stands still for the time of a dozen jobs: with fewer buffers
-/// the other threads soon stand still too (on two cores, unpacking onto a disk took a quarter longer with 6).
+/// the other threads soon stand still too (on two cores, unpacking onto a disk took a fifth longer with 6).
 const LEAST_BUFFERS: usize = 32;
 
 /// Runs `work` for each job on rayon's threads, each with a buffer to fill; calls `consume` on this thread with each

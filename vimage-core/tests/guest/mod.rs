@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 use vimage_core::guest::{Region, Survey, survey};
 use vimage_core::layers::Masked;
 use vimage_core::{ConvertOptions, OpenOptions, convert, open};
+use vimage_fixtures::Fill;
 
 #[allow(unused_imports, reason = "each test uses its own part of this")]
 pub(crate) use left_out::{left_out, say};
@@ -99,15 +100,8 @@ impl Drop for Mounted {
 
 /// Bytes that do not compress and are not zero, told by `seed`.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&(state | 0x0101_0101_0101_0101).to_le_bytes());
-    }
-    bytes.truncate(len);
+    let mut bytes = vec![0; len];
+    Fill::Noise(seed).read_at(&mut bytes, 0);
     bytes
 }
 

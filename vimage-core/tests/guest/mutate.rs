@@ -6,9 +6,9 @@ use vimage_core::guest::{Survey, survey};
 use vimage_core::{Content, Extent, Image};
 
 /// A disk in memory, of which some bytes are others.
-struct Patched<'a> {
-    bytes: &'a [u8],
-    patches: Vec<(u64, u8)>,
+pub(crate) struct Patched<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) patches: Vec<(u64, u8)>,
 }
 
 impl Image for Patched<'_> {

@@ -25,6 +25,7 @@ pub mod io;
 pub mod layers;
 pub mod observer;
 pub mod operations;
+pub mod package;
 pub mod pipeline;
 pub mod ranges;
 pub mod target;

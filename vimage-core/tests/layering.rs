@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 5] = [
     // An extent is a part of what an image is; a target's identifiers derive from a digest.
     &["image", "extent", "codec", "digest", "target", "observer"],
     // Layers are images, and so what formats open as.
-    &["layers", "formats", "pipeline", "guest"],
+    &["layers", "formats", "pipeline", "guest", "package"],
     &["operations"],
 ];
 

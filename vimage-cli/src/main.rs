@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod date;
 mod guest;
 mod interrupt;
 mod output;

@@ -42,11 +42,6 @@ pub struct BlockHash {
     hash: [u8; 32],
 }
 
-/// The hash that stands for the packed unit at the disk's byte `offset` where it is not inflated: of what is stored.
-pub fn hash_packed(offset: u64, packed: &[u8]) -> BlockHash {
-    BlockHash { index: offset / BLOCK as u64, hash: *blake3::hash(packed).as_bytes() }
-}
-
 /// The hashes of the blocks of `data` that are not zero. `data` begins at the disk's byte `offset`, a multiple of
 /// [`BLOCK`], and ends at one or at the end of the disk.
 pub fn hash_blocks(offset: u64, data: &[u8], out: &mut Vec<BlockHash>) {

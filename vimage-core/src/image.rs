@@ -40,11 +40,6 @@ pub trait Image: Send + Sync {
         Ok(false)
     }
 
-    /// What the format calls this content, where units may be taken over without being looked into: a copy keeps it.
-    fn content_id(&self) -> Option<[u8; 16]> {
-        None
-    }
-
     /// The files that hold its bytes, as far as it is kept in files. None of them is ever written to while it is read.
     fn files(&self) -> Vec<FileId> {
         Vec::new()

@@ -38,6 +38,7 @@ pub use formats::{Backing, CreateOptions, OpenImage, OpenOptions, alike, check, 
 pub use image::{Image, ImageInfo};
 pub use observer::Observer;
 pub use operations::{
-    Algorithm, CompactOptions, Compacted, Comparison, ConvertOptions, Converted, Digest, Dropped, Trim, compact,
-    compare, convert, digest, measure, punch,
+    Algorithm, CompactOptions, Compacted, Comparison, ConvertOptions, Converted, Digest, Dropped, PackOptions, Package,
+    PackedAppliance, Trim, UnpackOptions, Unpacked, VerifyOptions, compact, compare, convert, digest, measure, pack,
+    punch, unpack, verify,
 };

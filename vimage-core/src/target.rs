@@ -39,39 +39,6 @@ impl Encoder for Plain {
     }
 }
 
-/// What tells one content from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Identity {
-    /// The digest of the content.
-    Content(ContentDigest),
-    /// A digest of the packed units that the content was taken over in, unseen.
-    Units(ContentDigest),
-    /// What the image that the units were taken from calls it.
-    Kept([u8; 16]),
-}
-
-impl Identity {
-    /// The digest of the content, if that is what it is.
-    pub fn content(&self) -> Option<ContentDigest> {
-        match self {
-            Identity::Content(content) => Some(*content),
-            Identity::Units(_) | Identity::Kept(_) => None,
-        }
-    }
-
-    /// Bytes for an identifier that derives from it and from `options`, everything else that tells two outputs apart.
-    pub fn derive(&self, options: &str) -> [u8; 32] {
-        match self {
-            Identity::Content(digest) | Identity::Units(digest) => digest.derive(options),
-            Identity::Kept(id) => {
-                let mut wide = [0; 32];
-                wide[..16].copy_from_slice(id);
-                ContentDigest(wide).derive(options)
-            }
-        }
-    }
-}
-
 /// Puts encoded units into files.
 pub trait ImageWriter: Send {
     /// Takes what the disk holds from `offset` on; offsets ascend, and what is never given is zero.
@@ -83,12 +50,12 @@ pub trait ImageWriter: Send {
     /// `Io` when it cannot be written; `Usage` when the format's file would grow past what the format can address.
     fn append(&mut self, offset: u64, body: &[u8], how: Encoding) -> Result<()>;
 
-    /// Writes what is left: tables, descriptor, the end. `identity` is there when the target
+    /// Writes what is left: tables, descriptor, the end. `content` is there when the target
     /// [asked for it](Target::identified).
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    fn finish(self: Box<Self>, identity: Option<&Identity>) -> Result<()>;
+    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()>;
 }
 
 /// The parallel half of a target: how the disk is cut into units, and how each is encoded.
@@ -107,7 +74,7 @@ pub struct Target {
     pub units: Units,
     /// The ordered half.
     pub writer: Box<dyn ImageWriter>,
-    /// Whether identifiers in the output derive from the content, so that the writer wants its identity.
+    /// Whether identifiers in the output derive from the content, so that the writer wants its digest.
     pub identified: bool,
 }
 

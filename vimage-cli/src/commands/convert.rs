@@ -12,11 +12,15 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vimage_core::formats::{Format, by_extension, by_name};
+use vimage_core::io::archive::split_member;
 use vimage_core::io::outputs::Published;
 use vimage_core::io::pieces::stem_of_first;
 use vimage_core::{Backing, ConvertOptions, Converted, CreateOptions, Error, Image, Result, Trim, convert, open};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
+    if is_ova(args) {
+        return super::pack::convert(args);
+    }
     let begun = Instant::now();
     let (path, format) = target(&args.source, args.target.as_deref(), &args.output)?;
     let options = ConvertOptions {
@@ -43,6 +47,11 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
         describe(&made, source.size(), begun)?;
     }
     Ok(Answer::Yes)
+}
+
+fn is_ova(args: &ConvertArgs) -> bool {
+    let by_name = || args.target.as_ref()?.extension().map(|extension| extension.eq_ignore_ascii_case("ova"));
+    args.output.format.as_ref().map_or_else(|| by_name().unwrap_or(false), |format| format == "ova")
 }
 
 pub(super) fn create_options(args: &OutputArgs) -> Result<CreateOptions> {
@@ -78,8 +87,13 @@ fn target(source: &Path, target: Option<&Path>, args: &OutputArgs) -> Result<(Pa
         }
     };
     let beside = || {
+        // What is made of a member lies beside its archive, and is named after the member.
+        let source = split_member(source).map_or(source.to_owned(), |(archive, member)| {
+            let name = member.rsplit('/').next().unwrap_or_default();
+            archive.with_file_name(name.strip_suffix(".gz").unwrap_or(name))
+        });
         // The pieces of a disk are named after the disk.
-        let name = stem_of_first(source).map_or(source.to_owned(), |stem| source.with_file_name(stem));
+        let name = stem_of_first(&source).map_or(source.clone(), |stem| source.with_file_name(stem));
         name.with_extension(format.extension())
     };
     let path = match target {

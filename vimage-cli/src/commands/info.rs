@@ -1,6 +1,6 @@
 //! `vimage info`
 
-use super::{Answer, open_options};
+use super::{Answer, open_options, package};
 use crate::args::InfoArgs;
 use crate::output;
 use crate::size::Size;
@@ -9,9 +9,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use vimage_core::image::Part;
+use vimage_core::operations::{is_package, open_package};
 use vimage_core::{ImageInfo, Result, describe, describe_chain};
 
 pub(super) fn run(args: &InfoArgs) -> Result<Answer> {
+    if args.format.is_none() && !args.chain && is_package(&args.image) {
+        package::tell(&open_package(&args.image)?, args.json)?;
+        return Ok(Answer::Yes);
+    }
     let options = open_options(args.format.as_ref(), &args.open);
     if args.chain {
         let links = describe_chain(&args.image, &options)?;

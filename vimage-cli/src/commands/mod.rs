@@ -8,6 +8,10 @@ mod digest;
 mod info;
 mod map;
 mod measure;
+mod pack;
+mod package;
+mod unpack;
+mod verify;
 
 use crate::args::{Cli, Command, TrustArgs};
 use vimage_core::{OpenOptions, Result};
@@ -36,6 +40,9 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer> {
     match &cli.command {
         Command::Convert(args) => convert::run(args),
         Command::Compact(args) => compact::run(args),
+        Command::Pack(args) => pack::run(args),
+        Command::Unpack(args) => unpack::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Check(args) => check::run(args),

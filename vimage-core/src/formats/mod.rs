@@ -2,15 +2,18 @@
 
 mod cache;
 mod findings;
+mod members;
 mod open;
 mod options;
+mod parents;
 pub mod qcow2;
 pub mod raw;
 pub mod vdi;
 pub mod vmdk;
 
 pub use findings::{Finding, Findings, Severity};
-pub use open::{Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
+pub use members::disks;
+pub use open::{Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, describe_member, open};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
 
 use crate::error::{Error, Result};

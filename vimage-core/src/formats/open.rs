@@ -1,22 +1,18 @@
 //! Opening an image: its pieces joined, its format probed, its parents laid beneath it.
 
-use super::{CreateOptions, Findings, Format, HEAD, Source, by_name, probe};
+use super::members::{self, Disk};
+use super::parents::Parents;
+use super::{CreateOptions, Findings, Format, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
-use crate::image::{Image, ImageInfo, Packing, Parent};
+use crate::image::{Image, ImageInfo, Packing};
 use crate::io::neighbors::quote;
 use crate::io::pieces::{piece_name, stem_of_first};
-use crate::io::{FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::layers::Overlay;
 use crate::observer::Observer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The most images that may lie beneath each other.
-pub(super) const DEEPEST_CHAIN: usize = 200;
-
-/// The most files of a folder among which a parent is looked for.
-const MOST_CANDIDATES: usize = 1000;
 
 /// How to open an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +34,7 @@ pub struct OpenImage {
     /// How many of them are the topmost image's own; they come first.
     own: usize,
     allocated: u64,
+    archive: Option<PathBuf>,
 }
 
 impl OpenImage {
@@ -46,7 +43,7 @@ impl OpenImage {
         &self.info
     }
 
-    /// The topmost image's main file, as it was named.
+    /// The topmost image's main file, as it was named; with the member where it lies in an archive.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -54,6 +51,11 @@ impl OpenImage {
     /// Bytes of storage that the image's main file takes, all its pieces together.
     pub fn allocated(&self) -> u64 {
         self.allocated
+    }
+
+    /// The archive that it lies in.
+    pub fn archive(&self) -> Option<&Path> {
+        self.archive.as_deref()
     }
 
     /// The files that hold the topmost image's own bytes, each with its path.
@@ -100,12 +102,8 @@ impl Image for OpenImage {
         self.image.read_packed(offset, out)
     }
 
-    fn content_id(&self) -> Option<[u8; 16]> {
-        self.image.content_id()
-    }
-
     fn files(&self) -> Vec<FileId> {
-        self.files.iter().map(|(id, _)| *id).collect()
+        self.files.iter().map(|(id, _)| id.whole()).collect()
     }
 }
 
@@ -115,11 +113,22 @@ impl Image for OpenImage {
 /// # Errors
 /// As [`open`].
 pub fn describe(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
-    let path = path.as_ref();
-    let main = MainFile::open(path, options)?;
-    let source = main.source(path, options);
+    let main = MainFile::open(path.as_ref(), options)?;
+    let (path, source) = (main.path.as_path(), main.source(options));
     let info = format_of(&source, options.format.as_deref())?.describe(&source);
     Ok((info.map_err(|error| error.at_path(path))?, main.allocated))
+}
+
+/// What the disk called `name` in `archive` says of itself, and how many bytes it takes there. Opens no other member but its
+/// pieces.
+///
+/// # Errors
+/// As [`open`].
+pub fn describe_member(archive: &Arc<Archive>, name: &str) -> Result<(ImageInfo, u64)> {
+    let (main, options) = (MainFile::of_member(archive, name)?, OpenOptions::default());
+    let source = main.source(&options);
+    let info = format_of(&source, None)?.describe(&source);
+    Ok((info.map_err(|error| error.at_path(&main.path))?, main.allocated))
 }
 
 /// One image of a chain.
@@ -138,13 +147,12 @@ pub struct Link {
 /// # Errors
 /// As [`open`].
 pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Vec<Link>> {
-    let path = path.as_ref();
-    let main = MainFile::open(path, options)?;
-    let source = main.source(path, options);
+    let main = MainFile::open(path.as_ref(), options)?;
+    let (path, source) = (main.path.as_path(), main.source(options));
     let info = format_of(&source, options.format.as_deref())?.describe(&source);
     let info = info.map_err(|error| error.at_path(path))?;
     let mut links = Vec::new();
-    let mut parents = Parents::of(&main, path, &info);
+    let mut parents = Parents::of(main.id, &main.neighbors, path, &info);
     links.push(Link { path: path.to_owned(), info, allocated: main.allocated });
     while let Some((_, path, info, allocated)) = parents.next(|_, _| Ok(())).map_err(|error| error.at_path(path))? {
         links.push(Link { path, info, allocated });
@@ -159,9 +167,8 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
 /// `Io` when a file is missing or cannot be read; `Corrupt` and `Unsupported` as the format has them; `Refused` when the
 /// image refers to a file elsewhere; `Usage` when there is no such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
-    let path = path.as_ref();
-    let main = MainFile::open(path, options)?;
-    let source = main.source(path, options);
+    let main = MainFile::open(path.as_ref(), options)?;
+    let (path, source) = (main.path.as_path(), main.source(options));
     let format = format_of(&source, options.format.as_deref())?;
     let opened = (|| {
         let mut info = format.describe(&source)?;
@@ -172,7 +179,7 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> 
         let own = main.neighbors.opened().len();
         info.virtual_size = image.size();
         let mut chain = vec![image];
-        let mut parents = Parents::of(&main, path, &info);
+        let mut parents = Parents::of(main.id, &main.neighbors, path, &info);
         while let Some((image, ..)) = parents.next(|format, source| format.open(source))? {
             chain.push(image);
         }
@@ -182,7 +189,8 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> 
     let lay = |base: Box<dyn Image>, top: Box<dyn Image>| Box::new(Overlay::new(top, base)) as Box<dyn Image>;
     let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
-    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated: main.allocated })
+    let archive = main.archive.as_ref().map(|archive| archive.path().to_owned());
+    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated: main.allocated, archive })
 }
 
 /// How an image like the one at `path` is made: its format's name, and the options. Parents are asked only for their formats.
@@ -190,9 +198,8 @@ pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> 
 /// # Errors
 /// As [`open`], and `Unsupported` where images of its kind are not written, or something in it would be lost.
 pub fn alike(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(&'static str, CreateOptions)> {
-    let path = path.as_ref();
-    let main = MainFile::open(path, options)?;
-    let source = main.source(path, options);
+    let main = MainFile::open(path.as_ref(), options)?;
+    let (path, source) = (main.path.as_path(), main.source(options));
     let format = format_of(&source, options.format.as_deref())?;
     let mut create = format.alike(&source).map_err(|error| error.at_path(path))?;
     if let Some(backing) = create.backing.as_mut().filter(|backing| backing.format.is_empty()) {
@@ -228,9 +235,8 @@ fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
 /// # Errors
 /// `Io`, `Unsupported`, `Refused`, `Cancelled`.
 pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
-    let path = path.as_ref();
-    let main = MainFile::open(path, options)?;
-    let source = main.source(path, options);
+    let main = MainFile::open(path.as_ref(), options)?;
+    let (path, source) = (main.path.as_path(), main.source(options));
     match format_of(&source, options.format.as_deref())?.check(&source, observer) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             let mut findings = Findings::default();
@@ -241,18 +247,24 @@ pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Obser
     }
 }
 
-/// The file that a user named, with the pieces that follow it.
+/// The file that a user named, with the pieces that follow it, or the disk in the archive that they named.
 struct MainFile {
     file: Arc<dyn ReadAt>,
+    /// As errors name it.
+    path: PathBuf,
     id: FileId,
     allocated: u64,
     /// The length of the first of several pieces.
     piece: Option<u64>,
     neighbors: Neighbors,
+    archive: Option<Arc<Archive>>,
 }
 
 impl MainFile {
     fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        if let Some((archive, member)) = members::named(path)? {
+            return Self::of_member(&archive, &member);
+        }
         let neighbors = Neighbors::of(path).allow_external(options.allow_external);
         let first =
             Arc::new(FileReader::open(path).map_err(
@@ -263,29 +275,46 @@ impl MainFile {
                     _ => error,
                 },
             )?);
-        let (id, allocated) = (first.id(), first.allocated());
-        neighbors.note(id, path);
-        let Some(stem) =
-            stem_of_first(path).filter(|stem| [2, 3].iter().any(|&number| neighbors.exists(&piece_name(stem, number))))
-        else {
-            if let Some(stem) = stem_of_later(path).filter(|stem| neighbors.exists(&piece_name(stem, 1))) {
-                let first = piece_name(stem, 1);
-                return Err(Error::unsupported("is one piece of several")
-                    .at_path(path)
-                    .with_hint(format!("name the first, {first}: the others are joined to it")));
-            }
-            return Ok(MainFile { file: first, id, allocated, piece: None, neighbors });
-        };
-        let piece = Some(first.size());
-        let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(path))?;
-        let allocated = pieces.allocated();
-        Ok(MainFile { file: Arc::new(pieces), id, allocated, piece, neighbors })
+        // Who says that it is raw means the archive's own bytes.
+        if options.format.as_deref() != Some("raw")
+            && let Some((archive, member)) = members::only(&first, path)?
+        {
+            return Self::of_member(&archive, &member);
+        }
+        Self::of_file(first, path, neighbors)
     }
 
-    fn source<'a>(&'a self, path: &Path, options: &'a OpenOptions) -> Source<'a> {
+    fn of_member(archive: &Arc<Archive>, name: &str) -> Result<Self> {
+        let Disk { file, id, stored: allocated, piece, neighbors } = Disk::open(archive, name)?;
+        let (path, archive) = (archive.path_of(name), Some(Arc::clone(archive)));
+        Ok(MainFile { file, path, id, allocated, piece, neighbors, archive })
+    }
+
+    fn of_file(first: Arc<FileReader>, path: &Path, neighbors: Neighbors) -> Result<Self> {
+        let (id, allocated) = (first.id(), first.allocated());
+        neighbors.note(id, path);
+        let (path, archive) = (path.to_owned(), None);
+        let Some(stem) = stem_of_first(&path)
+            .filter(|stem| [2, 3].iter().any(|&number| neighbors.exists(&piece_name(stem, number))))
+        else {
+            if let Some(stem) = stem_of_later(&path).filter(|stem| neighbors.exists(&piece_name(stem, 1))) {
+                let first = piece_name(stem, 1);
+                return Err(Error::unsupported("is one piece of several")
+                    .at_path(&path)
+                    .with_hint(format!("name the first, {first}: the others are joined to it")));
+            }
+            return Ok(MainFile { file: first, path, id, allocated, piece: None, neighbors, archive });
+        };
+        let piece = Some(first.size());
+        let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
+        let allocated = pieces.allocated();
+        Ok(MainFile { file: Arc::new(pieces), path, id, allocated, piece, neighbors, archive })
+    }
+
+    fn source<'a>(&'a self, options: &'a OpenOptions) -> Source<'a> {
         Source {
             file: Arc::clone(&self.file),
-            path: path.to_owned(),
+            path: self.path.clone(),
             neighbors: &self.neighbors,
             snapshot: options.snapshot.as_deref(),
         }
@@ -298,106 +327,9 @@ fn stem_of_later(path: &Path) -> Option<&str> {
     (number.len() >= 3 && number.bytes().all(|digit| digit.is_ascii_digit()) && number != "001").then_some(stem)
 }
 
-fn format_of(source: &Source<'_>, named: Option<&str>) -> Result<&'static dyn Format> {
+pub(super) fn format_of(source: &Source<'_>, named: Option<&str>) -> Result<&'static dyn Format> {
     if let Some(name) = named {
         return by_name(name);
     }
-    let mut head = vec![0; HEAD.min(usize::try_from(source.file.size()).unwrap_or(HEAD))];
-    let read = source.file.read_exact_at(&mut head, 0);
-    read.map_err(|cause| Error::io("cannot read", cause).at_path(&source.path).at_offset(0))?;
-    Ok(probe(&head))
-}
-
-/// The images beneath one, opened from the top down.
-struct Parents {
-    next: Option<Parent>,
-    /// The format of the image above.
-    format: &'static str,
-    neighbors: Neighbors,
-    seen: Vec<FileId>,
-}
-
-impl Parents {
-    /// Of the image in `main` at `path`, which says `info` of itself.
-    fn of(main: &MainFile, path: &Path, info: &ImageInfo) -> Self {
-        let neighbors = main.neighbors.beside(path);
-        Parents { next: info.parent.clone(), format: info.format, neighbors, seen: vec![main.id] }
-    }
-
-    /// Opens the next, with its path, what it says of itself and the storage that it takes; none when there is no further.
-    fn next<T>(
-        &mut self,
-        open: impl FnOnce(&dyn Format, &Source<'_>) -> Result<T>,
-    ) -> Result<Option<(T, PathBuf, ImageInfo, u64)>> {
-        let Some(Parent { name, format, id: wanted }) = self.next.take() else { return Ok(None) };
-        let (file, path) = match (&name, &wanted) {
-            (Some(name), _) => self.neighbors.open(name)?,
-            (None, Some(id)) => self.find(id)?,
-            (None, None) => return Err(Error::corrupt("has a parent, but does not say which")),
-        };
-        if self.seen.contains(&file.id()) {
-            return Err(Error::corrupt(format!("its chain of parents comes back to {}", path.display())));
-        }
-        if self.seen.len() >= DEEPEST_CHAIN {
-            return Err(Error::unsupported(format!("more than {DEEPEST_CHAIN} images lie beneath each other")));
-        }
-        self.seen.push(file.id());
-        let allocated = file.allocated();
-        let neighbors = self.neighbors.beside(&path);
-        let source = Source { file, path, neighbors: &neighbors, snapshot: None };
-        let opened = (|| {
-            let format = format_of(&source, format.as_deref())?;
-            let info = format.describe(&source)?;
-            check_identity(wanted.as_deref(), info.id.as_deref())?;
-            Ok((open(format, &source)?, info))
-        })();
-        let (opened, info) = opened.map_err(|error: Error| error.at_path(&source.path))?;
-        let path = source.path;
-        self.next = info.parent.clone();
-        self.format = info.format;
-        self.neighbors = neighbors;
-        Ok(Some((opened, path, info, allocated)))
-    }
-
-    /// The file in the same folder that holds the image of identifier `id`, for formats that name no file.
-    fn find(&self, id: &str) -> Result<(Arc<FileReader>, PathBuf)> {
-        let format = by_name(self.format)?;
-        // It is told by its making; what follows says as of when.
-        let made = |id: &str| id.split(" as of ").next().map(str::to_owned);
-        let mut changed = None;
-        for name in self.neighbors.ending(format.extension(), MOST_CANDIDATES)? {
-            // What cannot be opened or is something else is not the one.
-            let Ok((file, path)) = self.neighbors.open(&name) else { continue };
-            let source = Source { file: Arc::clone(&file) as _, path, neighbors: &self.neighbors, snapshot: None };
-            let found = format.describe(&source).ok().and_then(|info| info.id);
-            if found.as_deref() == Some(id) {
-                return Ok((file, source.path));
-            }
-            if found.is_some_and(|found| made(&found) == made(id)) {
-                changed.get_or_insert(source.path);
-            }
-        }
-        if let Some(path) = changed {
-            let path = path.display();
-            return Err(Error::corrupt(format!("its parent {path} was changed since it was made over it, as {id}"))
-                .with_hint("find the parent as it was when the child was made; over any other the disk is garbage"));
-        }
-        Err(Error::corrupt(format!(
-            "holds only what differs from its parent, and no .{} file in its folder is that parent: {id}",
-            format.extension()
-        ))
-        .with_hint("copy all images of the disk into one folder; without its parent the disk is not complete"))
-    }
-}
-
-/// A child says which content its parent had when it was made; over any other it shows garbage.
-fn check_identity(wanted: Option<&str>, found: Option<&str>) -> Result<()> {
-    match wanted {
-        Some(wanted) if found != Some(wanted) => Err(Error::corrupt(format!(
-            "is not the parent that its child was made over: the child wants {wanted}, this is {}",
-            found.unwrap_or("without an identifier")
-        ))
-        .with_hint("the parent was changed, or replaced by another; find the one that the child was made over")),
-        _ => Ok(()),
-    }
+    Ok(probe(&members::head(source.file.as_ref(), &source.path)?))
 }

@@ -2,12 +2,13 @@
 
 use super::options::CreateOptions;
 use super::{Format, Source};
+use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
 use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
 use crate::io::{FileSequence, Outputs, split_evenly};
 use crate::layers::Flat;
-use crate::target::{Encoding, Identity, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
 use std::path::{Path, PathBuf};
 
 /// The raw format.
@@ -84,7 +85,7 @@ impl ImageWriter for RawWriter {
         self.0.write_all_at(body, offset)
     }
 
-    fn finish(self: Box<Self>, _: Option<&Identity>) -> Result<()> {
+    fn finish(self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
         self.0.finish()
     }
 }

@@ -7,25 +7,42 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
-/// Which file it is, whatever its name: device and inode.
+/// Which file it is, whatever its name: device and inode, and which member of it where it is an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
     device: u64,
     inode: u64,
+    /// Where the member begins, which no other does; 0 for the file itself.
+    member: u64,
 }
 
 impl FileId {
     /// The identity of what `metadata` describes.
     pub fn of(metadata: &Metadata) -> Self {
-        FileId { device: metadata.dev(), inode: metadata.ino() }
+        FileId { device: metadata.dev(), inode: metadata.ino(), member: 0 }
+    }
+
+    /// The identity of the member that begins at byte `offset` of this archive.
+    #[must_use]
+    pub(crate) fn member(self, offset: u64) -> Self {
+        FileId { member: offset, ..self }
+    }
+
+    /// The identity of the file that holds it.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        FileId { member: 0, ..self }
     }
 }
 
-/// An open regular file or block device.
+/// An open regular file or block device, or a stretch of one that is a file of its own.
 #[derive(Debug)]
 pub struct FileReader {
-    file: File,
+    file: Arc<File>,
+    /// Where it begins in `file`.
+    start: u64,
     size: u64,
     id: FileId,
     allocated: u64,
@@ -65,7 +82,8 @@ impl FileReader {
             return Err(Error::unsupported(format!("{what}, not a disk image"))
                 .with_hint("give a regular file or a block device"));
         };
-        Ok(FileReader { file, size, id: FileId::of(&metadata), allocated: metadata.blocks() * 512 })
+        let file = Arc::new(file);
+        Ok(FileReader { file, start: 0, size, id: FileId::of(&metadata), allocated: metadata.blocks() * 512 })
     }
 
     /// Which file it is.
@@ -76,6 +94,19 @@ impl FileReader {
     /// Bytes of storage that the file takes, holes left out.
     pub fn allocated(&self) -> u64 {
         self.allocated
+    }
+
+    /// The member of this archive that takes `size` bytes from `offset` on; none where the archive ends before.
+    pub(crate) fn member(&self, offset: u64, size: u64) -> Option<Self> {
+        offset.checked_add(size).filter(|&end| end <= self.size)?;
+        let start = self.start.checked_add(offset)?;
+        Some(FileReader { file: Arc::clone(&self.file), start, size, id: self.id.member(offset), allocated: size })
+    }
+
+    /// Taken for `other`, which holds the same bytes in another way and takes `allocated` bytes of storage.
+    #[must_use]
+    pub(crate) fn standing_for(self, other: FileId, allocated: u64) -> Self {
+        FileReader { id: other, allocated, ..self }
     }
 
     fn seek(&self, to: SeekFrom) -> rustix::io::Result<u64> {
@@ -89,15 +120,21 @@ impl ReadAt for FileReader {
     }
 
     fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buf, offset)
+        let end = offset.checked_add(buf.len() as u64);
+        if self.start > 0 && end.is_none_or(|end| end > self.size) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.file.read_exact_at(buf, self.start + offset)
     }
 
     /// Asks the file system by `SEEK_DATA` and `SEEK_HOLE`; one that cannot tell (or a device) is all data.
     fn stored_at(&self, offset: u64) -> io::Result<(Stored, u64)> {
-        match self.seek(SeekFrom::Data(offset)) {
-            Ok(data) if data > offset => Ok((Stored::Hole, data.min(self.size))),
-            Ok(_) => match self.seek(SeekFrom::Hole(offset)) {
-                Ok(hole) if hole > offset => Ok((Stored::Data, hole.min(self.size))),
+        let at = self.start + offset;
+        let here = |place: u64| (place - self.start).min(self.size);
+        match self.seek(SeekFrom::Data(at)) {
+            Ok(data) if data > at => Ok((Stored::Hole, here(data))),
+            Ok(_) => match self.seek(SeekFrom::Hole(at)) {
+                Ok(hole) if hole > at => Ok((Stored::Data, here(hole))),
                 _ => Ok((Stored::Data, self.size)),
             },
             // No data from here to the end. The file may have been cut meanwhile: then reading says so.
@@ -123,6 +160,25 @@ mod tests {
         for path in [folder.path(), Path::new("/dev/null")] {
             assert_eq!(FileReader::open(path).unwrap_err().kind(), ErrorKind::Unsupported);
         }
+    }
+
+    #[test]
+    fn a_member_is_a_file_of_its_own() {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(b"abcdefgh", 1 << 20).unwrap();
+        file.set_len(3 << 20).unwrap();
+        let archive = FileReader::from_file(file).unwrap();
+        let member = archive.member((1 << 20) + 2, 3).unwrap();
+        let mut text = [0; 3];
+        member.read_exact_at(&mut text, 0).unwrap();
+        assert_eq!(&text, b"cde");
+        assert!(member.read_exact_at(&mut text, 1).is_err(), "what follows it is another's");
+        assert_eq!(member.stored_at(1).unwrap(), (Stored::Data, 3));
+        let hole = archive.member(4096, 8192).unwrap();
+        assert_eq!(hole.stored_at(1).unwrap(), (Stored::Hole, 8192));
+        assert!(member.id() != archive.id() && member.id() != hole.id());
+        assert_eq!(member.id().whole(), archive.id());
+        assert!(archive.member(1, 3 << 20).is_none() && archive.member(u64::MAX, 2).is_none());
     }
 
     #[test]

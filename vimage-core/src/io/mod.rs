@@ -3,24 +3,32 @@
 //! Everything here is positional and takes `&self`, so that many threads can read one file. Nothing here knows of disk
 //! formats.
 
+pub mod archive;
 mod behind;
 pub mod file;
+pub mod gunzip;
 pub(crate) mod in_use;
 pub mod memory;
 pub mod neighbors;
 pub mod outputs;
+pub mod part;
 pub mod pieces;
 pub(crate) mod punch;
 mod sequence;
+pub mod tar;
+pub mod volumes;
 
 use std::io;
 
+pub use archive::Archive;
 pub use file::{FileId, FileReader};
 pub use memory::Memory;
 pub use neighbors::Neighbors;
 pub use outputs::{OutputFile, Outputs};
+pub use part::{Flow, InOrder, Part, SharedPart};
 pub use pieces::Pieces;
 pub use sequence::{FileSequence, split_evenly};
+pub use volumes::Volumes;
 
 /// Whether bytes are stored, as far as the holder can tell without reading them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

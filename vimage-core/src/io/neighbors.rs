@@ -5,6 +5,7 @@
 //! file name in the image's own folder, a regular file and no symbolic link, or it is refused, unless the caller trusts the
 //! image and opens the door.
 
+use super::archive::Archive;
 use super::file::{FileId, FileReader};
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fs::{Mode, OFlags};
@@ -17,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Neighbors {
     folder: Option<PathBuf>,
+    /// The archive whose members are the only neighbours, and what stands in front of their plain names.
+    archive: Option<(Arc<Archive>, String)>,
     external: bool,
     opened: Arc<Mutex<Vec<(FileId, PathBuf)>>>,
 }
@@ -24,7 +27,7 @@ pub struct Neighbors {
 impl Neighbors {
     /// Opens nothing: every reference is refused.
     pub fn none() -> Self {
-        Neighbors { folder: None, external: false, opened: Arc::default() }
+        Neighbors { folder: None, archive: None, external: false, opened: Arc::default() }
     }
 
     /// Opens plain file names in the folder of the image at `path`.
@@ -33,7 +36,13 @@ impl Neighbors {
             Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
             _ => PathBuf::from("."),
         };
-        Neighbors { folder: Some(folder), external: false, opened: Arc::default() }
+        Neighbors { folder: Some(folder), archive: None, external: false, opened: Arc::default() }
+    }
+
+    /// Opens plain names among the members of `archive` beside that called `member`, and nothing else at all.
+    pub fn within(archive: &Arc<Archive>, member: &str) -> Self {
+        let folder = member.rfind('/').map_or("", |slash| &member[..=slash]);
+        Neighbors { archive: Some((Arc::clone(archive), folder.to_owned())), ..Self::of(archive.path()) }
     }
 
     /// Opens whatever file or block device is named, wherever it lies. For images that the caller trusts.
@@ -47,7 +56,8 @@ impl Neighbors {
     #[must_use]
     pub fn beside(&self, path: &Path) -> Self {
         let folder = self.folder.as_ref().and_then(|_| Self::of(path).folder);
-        Neighbors { folder, external: self.external, opened: Arc::clone(&self.opened) }
+        // The names that an archive's members may say are plain: they all lie in one folder of it.
+        Neighbors { folder, archive: self.archive.clone(), external: self.external, opened: Arc::clone(&self.opened) }
     }
 
     /// Opens the file `name` that an image refers to; returns it with its path.
@@ -57,6 +67,13 @@ impl Neighbors {
     /// regular file, or nothing may be opened; `Io` when it is missing or cannot be read.
     pub fn open(&self, name: &str) -> Result<(Arc<FileReader>, PathBuf)> {
         let folder = self.folder_for(name)?;
+        if let Some((archive, prefix)) = &self.archive {
+            let member = format!("{prefix}{name}");
+            let path = archive.path_of(&member);
+            let reader = archive.member(&member).map_err(|_| missing("archive").at_path(&path))?;
+            self.note(reader.id(), &path);
+            return Ok((Arc::new(reader), path));
+        }
         let path = join(folder, name);
         let reader = if self.external {
             FileReader::open(&path)?
@@ -70,7 +87,10 @@ impl Neighbors {
 
     /// Whether a file of this plain name is there.
     pub fn exists(&self, name: &str) -> bool {
-        self.folder_for(name).is_ok_and(|folder| folder.join(name).symlink_metadata().is_ok())
+        self.folder_for(name).is_ok_and(|folder| match &self.archive {
+            Some((archive, prefix)) => archive.listing().member(&format!("{prefix}{name}")).is_some(),
+            None => folder.join(name).symlink_metadata().is_ok(),
+        })
     }
 
     /// The plain names in the folder that end in `.extension`, in alphabetical order.
@@ -81,21 +101,26 @@ impl Neighbors {
         let Some(folder) = &self.folder else {
             return Err(Error::refused("no other file may be opened for the image"));
         };
-        let cannot = |cause| Error::io("cannot list the folder", cause).at_path(folder);
+        let ends = |name: &str| name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(extension));
         let mut names = Vec::new();
-        for entry in folder.read_dir().map_err(cannot)? {
-            let name = entry.map_err(cannot)?.file_name();
-            let Some(name) = name
-                .to_str()
-                .filter(|name| name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(extension)))
-            else {
-                continue;
-            };
+        let mut add = |name: &str| {
             if names.len() == most {
                 return Err(Error::unsupported(format!("more than {most} .{extension} files lie in this folder"))
                     .at_path(folder));
             }
             names.push(name.to_owned());
+            Ok(())
+        };
+        if let Some((archive, prefix)) = &self.archive {
+            let members =
+                archive.listing().members.iter().filter_map(|member| member.name.strip_prefix(prefix.as_str()));
+            members.filter(|name| !name.contains('/') && ends(name)).try_for_each(&mut add)?;
+        } else {
+            let cannot = |cause| Error::io("cannot list the folder", cause).at_path(folder);
+            for entry in folder.read_dir().map_err(cannot)? {
+                let name = entry.map_err(cannot)?.file_name();
+                name.to_str().filter(|name| ends(name)).map_or(Ok(()), &mut add)?;
+            }
         }
         names.sort();
         Ok(names)
@@ -113,26 +138,35 @@ impl Neighbors {
 
     fn folder_for(&self, name: &str) -> Result<&Path> {
         let quoted = quote(name);
+        let external = self.external && self.archive.is_none();
         let Some(folder) = &self.folder else {
             return Err(Error::refused(format!(
                 "the image refers to {quoted}, and no other file may be opened for it"
             )));
         };
-        if self.external && is_protocol(name) {
+        if external && is_protocol(name) {
             return Err(Error::unsupported(format!("the image refers to {quoted}, which is not a file")));
         }
-        if self.external && !name.is_empty() && !name.contains('\0') {
+        if external && !name.is_empty() && !name.contains('\0') {
             return Ok(folder);
         }
         if !is_plain(name) || is_protocol(name) {
-            return Err(Error::refused(format!("the image refers to {quoted}, which is not a plain file name"))
-                .with_hint(
-                    "an image may only name files in its own folder: put the file there and correct the reference, or \
+            let error = Error::refused(format!("the image refers to {quoted}, which is not a plain file name"));
+            if self.archive.is_some() {
+                return Err(error.with_hint("an image in an archive may only name members beside it; unpack it first"));
+            }
+            return Err(error.with_hint(
+                "an image may only name files in its own folder: put the file there and correct the reference, or \
                      open it with --allow-external if you trust where it comes from",
-                ));
+            ));
         }
         Ok(folder)
     }
+}
+
+fn missing(place: &str) -> Error {
+    Error::new(ErrorKind::Io, "the image refers to a file that is missing")
+        .with_hint(format!("copy all files of the image into one {place}"))
 }
 
 /// A name that cannot lead out of its folder.
@@ -196,8 +230,7 @@ fn open_in(folder: &Path, name: &str) -> Result<File> {
             Err(Error::refused("the image refers to a symbolic link")
                 .with_hint("links are not followed for a file that an image names; put the file itself there"))
         }
-        Err(rustix::io::Errno::NOENT) => Err(Error::new(ErrorKind::Io, "the image refers to a file that is missing")
-            .with_hint("copy all files of the image into one folder")),
+        Err(rustix::io::Errno::NOENT) => Err(missing("folder")),
         Err(cause) => Err(cannot(cause)),
     }
 }

@@ -5,13 +5,14 @@
 
 use super::behind::Behind;
 use super::file::FileId;
+use super::part::{SharedPart, lock};
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tempfile::TempPath;
 
 /// How a temporary output's name ends, so that a person who finds one knows what it is.
@@ -30,11 +31,26 @@ struct State {
     unflushed: bool,
     /// The files as they would be, where none is made.
     measured: Option<Vec<Published>>,
+    /// What takes the bytes of files still to be made, where they are no files of their own.
+    part: Option<Option<SharedPart>>,
     sources: Vec<FileId>,
     /// The sources that the outputs come in the place of, if they do.
     in_place_of: Option<Vec<FileId>>,
     made: Vec<Made>,
+    /// Folders that were made for them. They go after the files.
+    folders: MadeFolders,
     obsolete: Vec<PathBuf>,
+}
+
+/// Folders, the outermost first, that are removed again.
+#[derive(Default)]
+struct MadeFolders(Vec<PathBuf>);
+
+impl Drop for MadeFolders {
+    fn drop(&mut self) {
+        // One in which somebody else put something stays.
+        self.0.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
+    }
 }
 
 struct Made {
@@ -73,6 +89,11 @@ impl Outputs {
         Outputs(Arc::new(Mutex::new(State { measured: Some(Vec::new()), ..State::default() })))
     }
 
+    /// Makes no file: the one that is made goes into `part`. A second one is an error.
+    pub fn into_part(part: SharedPart) -> Self {
+        Outputs(Arc::new(Mutex::new(State { part: Some(Some(part)), ..State::default() })))
+    }
+
     /// The finished files of a run that only measures, in the order in which they were finished.
     pub fn measured(&self) -> Vec<Published> {
         self.state().measured.clone().unwrap_or_default()
@@ -96,7 +117,7 @@ impl Outputs {
         if let Some(own) = &state.in_place_of {
             check_places(&[path], own)?;
         }
-        if state.measured.is_some() {
+        if state.measured.is_some() || state.part.is_some() {
             return Ok(());
         }
         if state.made.iter().any(|made| made.path == path) {
@@ -118,6 +139,13 @@ impl Outputs {
         if self.state().measured.is_some() {
             let to = Destination::Count { run: self.clone(), written: 0, end: Cell::new(0) };
             return Ok(OutputFile { to, path: path.to_owned() });
+        }
+        if let Some(part) = &mut self.state().part {
+            let part = part.take().ok_or_else(|| {
+                Error::unsupported("this kind of image is made of several files, and there is room for one")
+                    .at_path(path)
+            })?;
+            return Ok(OutputFile { to: Destination::Part(part), path: path.to_owned() });
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
@@ -143,6 +171,24 @@ impl Outputs {
         let flush = !state.unflushed;
         let to = Destination::File { file: Arc::new(file), flush, length: 0, written: 0, behind: None };
         Ok(OutputFile { to, path: path.to_owned() })
+    }
+
+    /// Makes the folder `path` for files of this run, unless there is one. It is removed again when the run fails.
+    ///
+    /// # Errors
+    /// `Io`; `Exists` when something else is there.
+    pub fn create_folder(&self, path: &Path) -> Result<()> {
+        if self.state().measured.is_some() || path.is_dir() {
+            return Ok(());
+        }
+        std::fs::create_dir(path).map_err(|cause| match cause.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Error::new(ErrorKind::Exists, "exists already, and is no folder").at_path(path)
+            }
+            _ => Error::io("cannot make this folder", cause).at_path(path),
+        })?;
+        self.state().folders.0.push(path.to_owned());
+        Ok(())
     }
 
     /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output.
@@ -189,11 +235,12 @@ impl Outputs {
             std::fs::remove_file(&path)
                 .map_err(|cause| Error::io("cannot remove this piece of an older output", cause).at_path(path))?;
         }
+        state.folders.0.clear();
         Ok(published)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -287,6 +334,8 @@ enum Destination {
     },
     /// Nowhere: they are counted.
     Count { run: Outputs, written: u64, end: Cell<u64> },
+    /// Into something else.
+    Part(SharedPart),
 }
 
 impl OutputFile {
@@ -304,6 +353,9 @@ impl OutputFile {
             Destination::Count { written, end, .. } => {
                 *written += bytes.len() as u64;
                 end.set(end.get().max(offset.saturating_add(bytes.len() as u64)));
+            }
+            Destination::Part(part) => {
+                lock(part).write_all_at(bytes, offset).map_err(|error| error.at_path(&self.path))?;
             }
             Destination::File { file, flush, length, written, behind } => {
                 if *flush && *written < BEHIND_FROM && *written + bytes.len() as u64 >= BEHIND_FROM {
@@ -329,6 +381,7 @@ impl OutputFile {
     pub fn set_len(&mut self, size: u64) -> Result<()> {
         match &mut self.to {
             Destination::Count { end, .. } => end.set(size),
+            Destination::Part(part) => lock(part).set_len(size).map_err(|error| error.at_path(&self.path))?,
             Destination::File { file, length, behind, .. } => {
                 *length = size;
                 let drained = behind.as_mut().map_or(Ok(()), Behind::drain);
@@ -355,6 +408,7 @@ impl OutputFile {
                 run.state().measured.get_or_insert_default().push(file);
                 Ok(())
             }
+            Destination::Part(part) => lock(&part).finish().map_err(|error| error.at_path(&self.path)),
             Destination::File { flush: false, .. } => Ok(()),
             Destination::File { file, .. } => {
                 file.sync_all().map_err(|cause| Error::io("cannot flush to the disk", cause).at_path(&self.path))
@@ -408,6 +462,23 @@ mod tests {
         outputs.create(&folder.path().join("a")).unwrap().write_all_at(b"x", 0).unwrap();
         drop(outputs);
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_folder_goes_with_what_was_to_be_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        for publish in [false, true] {
+            let outputs = Outputs::new(false, Vec::new());
+            outputs.create_folder(&inner).unwrap();
+            outputs.create(&inner.join("a")).unwrap().finish().unwrap();
+            if publish {
+                outputs.publish().unwrap();
+            }
+            drop(outputs);
+            assert_eq!(inner.join("a").exists(), publish);
+            assert_eq!(inner.exists(), publish);
+        }
     }
 
     #[test]

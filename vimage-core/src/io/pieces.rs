@@ -16,6 +16,18 @@ pub fn piece_name(stem: &str, number: u64) -> String {
     format!("{stem}.{number:03}")
 }
 
+/// The name of chunk `number` (from 0) of the file `stem` in an OVF package (DSP0243 1.1, 7.1: nine digits).
+pub fn chunk_name(stem: &str, number: u64) -> String {
+    format!("{stem}.{number:09}")
+}
+
+/// The stem and number of a chunk's name.
+pub fn chunk_of(name: &str) -> Option<(&str, u64)> {
+    let (stem, digits) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty())?;
+    let clean = digits.len() == 9 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    Some((stem, digits.parse().ok().filter(|_| clean)?))
+}
+
 /// The stem of a first piece's name: `disk.raw` for `disk.raw.001`.
 pub fn stem_of_first(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_suffix(".001").filter(|stem| !stem.is_empty())
@@ -36,12 +48,30 @@ impl Pieces {
     /// `Corrupt` when a piece is missing between others or is not as long as the first; `Refused` and `Io` as
     /// [`Neighbors::open`] has them.
     pub fn join(first: Arc<FileReader>, stem: &str, neighbors: &Neighbors) -> Result<Self> {
+        Self::join_named(first, stem, neighbors, &|number| piece_name(stem, number))
+    }
+
+    /// Joins to `first`, which is the first of the chunks of `stem` that an OVF package keeps it in, those that follow.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn join_chunks(first: Arc<FileReader>, stem: &str, neighbors: &Neighbors) -> Result<Self> {
+        Self::join_named(first, stem, neighbors, &|number| chunk_name(stem, number.saturating_sub(1)))
+    }
+
+    /// Joins to `first`, which is piece 1 of `stem`, all that are called `name(2)` and on.
+    fn join_named(
+        first: Arc<FileReader>,
+        stem: &str,
+        neighbors: &Neighbors,
+        name: &dyn Fn(u64) -> String,
+    ) -> Result<Self> {
         let piece = first.size();
         let mut files = vec![first];
         let mut size = piece;
-        while neighbors.exists(&piece_name(stem, files.len() as u64 + 1)) {
+        while neighbors.exists(&name(files.len() as u64 + 1)) {
             let number = files.len() as u64 + 1;
-            let (file, path) = neighbors.open(&piece_name(stem, number))?;
+            let (file, path) = neighbors.open(&name(number))?;
             if number > MOST_PIECES {
                 return Err(Error::unsupported(format!("more than {MOST_PIECES} pieces")).at_path(path));
             }
@@ -57,13 +87,9 @@ impl Pieces {
             files.push(file);
         }
         let after = files.len() as u64 + 2;
-        if neighbors.exists(&piece_name(stem, after)) {
-            let missing = piece_name(stem, after - 1);
-            return Err(Error::corrupt(format!(
-                "piece {missing} is missing, but {} is there",
-                piece_name(stem, after)
-            ))
-            .with_hint("copy all pieces into one folder"));
+        if neighbors.exists(&name(after)) {
+            return Err(Error::corrupt(format!("piece {} is missing, but {} is there", name(after - 1), name(after)))
+                .with_hint("copy all pieces into one folder"));
         }
         Ok(Pieces { files, piece, size })
     }

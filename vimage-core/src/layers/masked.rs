@@ -81,10 +81,6 @@ impl Image for Masked<'_> {
     }
 
     /// Content that was masked is another.
-    fn content_id(&self) -> Option<[u8; 16]> {
-        if self.mask.is_empty() { self.image.content_id() } else { None }
-    }
-
     fn files(&self) -> Vec<FileId> {
         self.image.files()
     }

@@ -2,12 +2,14 @@
 
 mod concat;
 mod flat;
+mod grown;
 mod masked;
 mod overlay;
 mod zeros;
 
 pub use concat::Concat;
 pub use flat::Flat;
+pub use grown::Grown;
 pub use masked::Masked;
 pub use overlay::Overlay;
 pub use zeros::Zeros;

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::formats::{OpenImage, OpenOptions, alike, open};
 use crate::image::Image;
 use crate::io::Outputs;
+use crate::io::archive::split_member;
 use crate::io::in_use::{Held, Unchanged};
 use crate::observer::Observer;
 use std::os::unix::fs::MetadataExt;
@@ -67,6 +68,9 @@ pub struct Compacted {
 pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Observer) -> Result<Compacted> {
     let named = path.as_ref();
     let in_place = options.output.is_none();
+    if let Some((archive, _)) = split_member(named) {
+        return Err(in_archive(named, &archive));
+    }
     // Renaming onto a link would leave what it points to as it was.
     let resolved = match in_place {
         true => named.canonicalize().map_err(|cause| Error::io("cannot open", cause).at_path(named))?,
@@ -82,6 +86,7 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         );
     }
     let image = open(&resolved, &options.open)?;
+    check_place(&image)?;
     check_snapshots(&image, options)?;
     let (format, create) = alike(&resolved, &options.open)?;
     let conversion = ConvertOptions {
@@ -130,6 +135,17 @@ fn check_names(image: &OpenImage) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses an image that lies in an archive, of which no part can be made smaller by itself.
+pub(super) fn check_place(image: &OpenImage) -> Result<()> {
+    image.archive().map_or(Ok(()), |archive| Err(in_archive(image.path(), archive)))
+}
+
+fn in_archive(image: &Path, archive: &Path) -> Error {
+    Error::refused(format!("lies within {}, where it cannot be made smaller", archive.display()))
+        .at_path(image)
+        .with_hint("vimage convert --trim makes a smaller disk of it")
 }
 
 fn check_snapshots(image: &OpenImage, options: &CompactOptions) -> Result<()> {

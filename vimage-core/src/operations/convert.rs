@@ -99,14 +99,14 @@ pub fn convert(
 
 /// What was written, before it has its names.
 pub(super) struct Written {
-    outcome: Outcome,
-    survey: Option<Survey>,
+    pub(super) outcome: Outcome,
+    pub(super) survey: Option<Survey>,
 }
 
 impl Written {
     /// With the names that the files got.
     pub(super) fn published(self, files: Vec<Published>) -> Converted {
-        let content = self.outcome.identity.and_then(|identity| identity.content());
+        let content = self.outcome.content;
         let dropped = Dropped::of(self.survey.as_ref(), self.outcome.dropped);
         Converted { files, content, survey: self.survey, dropped }
     }
@@ -137,7 +137,7 @@ pub(super) fn write(
     let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
     let outcome = pipeline::run(image, base, &mut targets, false, observer)?;
     for target in targets {
-        target.writer.finish(outcome.identity.as_ref())?;
+        target.writer.finish(outcome.content.as_ref())?;
     }
     // Flushing may have taken long.
     if observer.cancelled() {

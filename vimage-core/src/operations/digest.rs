@@ -58,11 +58,8 @@ impl fmt::Display for Digest {
 pub fn digest(image: &dyn Image, algorithm: Algorithm, observer: &dyn Observer) -> Result<Digest> {
     match algorithm {
         Algorithm::Content => {
-            let content = pipeline::run(image, None, &mut [], true, observer)?.identity;
-            content
-                .and_then(|content| content.content())
-                .map(|content| Digest(content.0))
-                .ok_or_else(|| Error::usage("no digest was made"))
+            let content = pipeline::run(image, None, &mut [], true, observer)?.content;
+            content.map(|content| Digest(content.0)).ok_or_else(|| Error::usage("no digest was made"))
         }
         Algorithm::Sha256 => sha256(image, observer),
     }

@@ -1,6 +1,6 @@
 //! Making a raw image smaller without writing it anew: what it need not hold is freed in the file itself.
 
-use super::compact::{CompactOptions, Compacted};
+use super::compact::{CompactOptions, Compacted, check_place};
 use super::convert::Converted;
 use super::trim::{Dropped, unused};
 use crate::error::{Error, Result};
@@ -29,6 +29,7 @@ const BLOCK: usize = 4096;
 pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Observer) -> Result<Compacted> {
     let path = path.as_ref();
     let image = open(path, &options.open)?;
+    check_place(&image)?;
     if image.info().format != "raw" || image.own_files().len() != 1 {
         return Err(Error::unsupported("is not one raw file, and only such can be made smaller in place")
             .at_path(path)

@@ -2,7 +2,7 @@
 
 use super::plan::Slab;
 use super::read::read_data;
-use crate::digest::{BlockHash, hash_blocks, hash_packed};
+use crate::digest::{BlockHash, hash_blocks};
 use crate::error::Result;
 use crate::image::Image;
 use crate::target::{Encoding, Units};
@@ -163,10 +163,6 @@ impl Prepared {
                 target.encoder.encode(&self.data[unit.clone()], packed)?
             };
             let bytes = if how == Encoding::Packed { start..packed.len() } else { unit };
-            if origin.identified {
-                let stored = if how == Encoding::Packed { &packed[bytes.clone()] } else { &self.data[bytes.clone()] };
-                self.hashes.push(hash_packed(offset, stored));
-            }
             bodies.push(Body { at, bytes, how });
         }
         Ok(())

@@ -3,9 +3,10 @@
 use super::layout::{FREE, HEADER, MOST_BLOCKS, RawHeader, SIGNATURE, TEXT, VERSION, kind};
 use super::options::WriteOptions;
 use super::uuid;
+use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoding, Identity, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
 use std::path::Path;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -94,7 +95,7 @@ impl Writer {
         Ok(())
     }
 
-    fn header(&self, identity: Option<&Identity>) -> RawHeader {
+    fn header(&self, content: Option<&ContentDigest>) -> RawHeader {
         let mut header = self.options.header.map_or_else(RawHeader::new_zeroed, |kept| zerocopy::transmute!(kept));
         if self.options.header.is_none() {
             header.text[..TEXT.len()].copy_from_slice(TEXT);
@@ -113,7 +114,7 @@ impl Writer {
         header.allocated.set(self.allocated as u32);
         // VirtualBox takes no image without them, and no two with the same.
         let kind = if self.options.fixed { "vdi fixed" } else { "vdi dynamic" };
-        let derived = identity.map_or([0xff; 32], |identity| identity.derive(kind));
+        let derived = content.map_or([0xff; 32], |content| content.derive(kind));
         header.created = self.options.created.unwrap_or_else(|| uuid::derived(&derived[..16]));
         header.modified = self.options.modified.unwrap_or_else(|| uuid::derived(&derived[16..]));
         header
@@ -133,7 +134,7 @@ impl ImageWriter for Writer {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, identity: Option<&Identity>) -> Result<()> {
+    fn finish(mut self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
         if self.options.fixed {
             self.allocated = self.blocks;
         }
@@ -144,7 +145,7 @@ impl ImageWriter for Writer {
             }
             self.write_stretch()?;
         }
-        let header = self.header(identity);
+        let header = self.header(content);
         self.file.write_all_at(header.as_bytes(), 0)?;
         self.file.set_len(self.data + self.allocated * BLOCK)?;
         self.file.finish()

@@ -72,8 +72,6 @@ pub(super) struct GrainedExtent {
     pub(super) form: Form,
     pub(super) tables: Box<dyn Tables>,
     pub(super) kept: TableCache,
-    /// What its descriptor calls the content.
-    pub(super) content_id: Option<[u8; 16]>,
 }
 
 impl GrainedExtent {
@@ -86,7 +84,7 @@ impl GrainedExtent {
         tables: impl Tables + 'static,
     ) -> Self {
         let (form, kept, tables) = (Form::Plain, TableCache::default(), Box::new(tables));
-        GrainedExtent { file, path, size, grain, form, tables, kept, content_id: None }
+        GrainedExtent { file, path, size, grain, form, tables, kept }
     }
 
     /// Bytes of the disk that one table covers.
@@ -289,10 +287,6 @@ impl Image for GrainedExtent {
             offset += take;
         }
         Ok(())
-    }
-
-    fn content_id(&self) -> Option<[u8; 16]> {
-        self.content_id
     }
 
     fn packing(&self) -> Option<Packing> {

@@ -146,7 +146,6 @@ impl Hosted {
             form: self.form,
             tables: Box::new(tables),
             kept: TableCache::default(),
-            content_id: None,
         })
     }
 

@@ -162,9 +162,7 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
                 )));
             }
             let size = hosted.capacity;
-            let mut extent = hosted.open(Arc::clone(&source.file), source.path.clone(), size)?;
-            extent.content_id = content_id(&descriptor);
-            Ok(Box::new(extent))
+            Ok(Box::new(hosted.open(Arc::clone(&source.file), source.path.clone(), size)?))
         }
         Main::Text(descriptor) => {
             if let Some(device) = DEVICES
@@ -230,17 +228,6 @@ pub(super) fn parent(descriptor: &Descriptor) -> Result<Option<Parent>> {
             .with_hint("without its parent the disk is not complete"));
     };
     Ok(Some(Parent { name: Some(name.to_owned()), format: None, id: Some(format!("{cid:08x}")) }))
-}
-
-/// The long form of the content's identifier, where it agrees with the short one.
-fn content_id(descriptor: &Descriptor) -> Option<[u8; 16]> {
-    let text = descriptor.get("ddb.longContentID").filter(|text| text.len() == 32 && text.is_ascii())?;
-    let mut id = [0; 16];
-    for (byte, digits) in id.iter_mut().zip((0..32).step_by(2)) {
-        *byte = u8::from_str_radix(&text[digits..digits + 2], 16).ok()?;
-    }
-    let cid = descriptor.cid().ok().flatten()?;
-    (id[12..] == cid.to_be_bytes()).then_some(id)
 }
 
 fn details(descriptor: &Descriptor) -> Vec<(&'static str, String)> {

@@ -11,11 +11,12 @@ use super::layout::{SECTOR, SUBCLUSTERS, entry};
 use super::options::{Compression, Version, WriteOptions};
 use crate::codec::deflate::{Wrapping, deflate, deflate_near};
 use crate::codec::{Codec, zstd};
+use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::qcow2::header::{LARGEST_L1, LARGEST_REFCOUNT_TABLE};
 use crate::image::Packing;
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoder, Encoding, Identity, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoder, Encoding, ImageWriter, Plain, Target, Units};
 use refcounts::Refcounts;
 use std::path::Path;
 
@@ -301,7 +302,7 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn finish(mut self: Box<Self>, _: Option<&Identity>) -> Result<()> {
+    fn finish(mut self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
         self.write_gathered()?;
         self.finish_table()?;
         self.write_tables()?;

@@ -51,7 +51,7 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
     };
     let packed = options.subformat == Subformat::StreamOptimized;
     let takes = packed.then_some(Packing { codec: Codec::Zlib, unit: GRAIN });
-    Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: true })
+    Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: !packed })
 }
 
 pub(super) use split::DEFAULT_SPLIT;

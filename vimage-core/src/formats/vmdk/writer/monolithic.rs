@@ -3,11 +3,12 @@
 use super::sparse::{Layout, SparseExtent};
 use super::text::{self, TextIdentity};
 use super::{GRAIN, Names};
+use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::Outputs;
-use crate::target::{Encoding, Identity, ImageWriter};
+use crate::target::{Encoding, ImageWriter};
 
 /// What a file addressed by 32-bit sector numbers can hold, less room for its tables: a disk any larger could not be
 /// filled by its guest.
@@ -38,9 +39,9 @@ impl ImageWriter for Monolithic {
         self.extent.append(offset, body)
     }
 
-    fn finish(self: Box<Self>, identity: Option<&Identity>) -> Result<()> {
+    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
         let extents = vec![text::extent(ExtentKind::Sparse, self.capacity, self.name)];
-        let identity = TextIdentity::of(identity, &self.options);
+        let identity = TextIdentity::of(content, self.capacity, &self.options);
         self.extent.finish(&text::descriptor(self.capacity, extents, identity, &self.options).to_string())
     }
 }

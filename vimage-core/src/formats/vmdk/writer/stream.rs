@@ -1,12 +1,13 @@
 //! streamOptimized: one compressed file, written from front to back.
 //!
 //! "Virtual Disk Format 5.0", "Stream-Optimized Compressed Sparse Extents". Each grain table follows its grains, the
-//! directory and the footer come at the end, and the end-of-stream marker is the last sector of the file: nothing is
-//! behind it, whatever the disk holds.
+//! directory and the footer come at the end, so that it can go through a pipe, and the end-of-stream marker is the last sector of the file: nothing is
+//! behind it, whatever the disk holds. For the same reason its identifier does not derive from the content, but from size and options.
 
 use super::sparse::{DESCRIPTOR_SECTORS, check_room};
 use super::text::{self, TextIdentity};
 use super::{ENTRIES, GRAIN, GRAIN_SECTORS, Names, TABLE_SPAN};
+use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::layout::{
@@ -14,7 +15,7 @@ use crate::formats::vmdk::layout::{
 };
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoding, Identity, ImageWriter};
+use crate::target::{Encoding, ImageWriter};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Bytes gathered before they are written.
@@ -22,9 +23,7 @@ const GATHER: usize = 1 << 20;
 
 pub(super) struct Stream {
     file: OutputFile,
-    name: String,
     capacity: u64,
-    options: WriteOptions,
     /// What is not written yet, and the byte of the file at which it goes.
     gathered: Vec<u8>,
     at: u64,
@@ -44,17 +43,23 @@ impl Stream {
                 .at_path(&names.main)
                 .with_hint("-o subformat=monolithicFlat holds more")
         })?;
-        Ok(Stream {
+        let extents = vec![text::extent(ExtentKind::Sparse, capacity, names.main_name())];
+        let identity = TextIdentity::of(None, capacity, options);
+        let descriptor = text::descriptor(capacity, extents, identity, options).to_string();
+        let mut stream = Stream {
             file: outputs.create(&names.main)?,
-            name: names.main_name(),
             capacity,
-            options: options.clone(),
             gathered: Vec::with_capacity(GATHER + 2 * GRAIN as usize),
-            at: GRAIN,
+            at: 0,
             table: Box::new([0; ENTRIES as usize]),
             number: 0,
             directory: vec![0; tables],
-        })
+        };
+        check_room(&descriptor, &stream.file)?;
+        stream.put(&[stream.header(GD_AT_END).as_bytes()])?;
+        stream.put(&[descriptor.as_bytes()])?;
+        stream.gathered.resize(GRAIN as usize, 0);
+        Ok(stream)
     }
 
     /// The sector at which the next bytes go.
@@ -133,7 +138,7 @@ impl ImageWriter for Stream {
         self.put(&[marker.as_bytes(), body])
     }
 
-    fn finish(mut self: Box<Self>, identity: Option<&Identity>) -> Result<()> {
+    fn finish(mut self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
         self.put_table()?;
         let bytes: Vec<u8> = self.directory.iter().flat_map(|entry| entry.to_le_bytes()).collect();
         self.put_marker(marker::GRAIN_DIRECTORY, (bytes.len() as u64).div_ceil(SECTOR))?;
@@ -144,14 +149,6 @@ impl ImageWriter for Stream {
         self.put(&[footer.as_bytes()])?;
         self.put_marker(marker::END_OF_STREAM, 0)?;
         self.flush()?;
-
-        let extents = vec![text::extent(ExtentKind::Sparse, self.capacity, std::mem::take(&mut self.name))];
-        let identity = TextIdentity::of(identity, &self.options);
-        let descriptor = text::descriptor(self.capacity, extents, identity, &self.options).to_string();
-        check_room(&descriptor, &self.file)?;
-        let header = self.header(GD_AT_END);
-        self.file.write_all_at(descriptor.as_bytes(), SECTOR)?;
-        self.file.write_all_at(header.as_bytes(), 0)?;
         self.file.finish()
     }
 }

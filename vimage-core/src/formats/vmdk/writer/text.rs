@@ -1,11 +1,12 @@
 //! The descriptor of a disk that is written, in the order and the words that every reader takes.
 
 use super::Names;
+use crate::digest::ContentDigest;
 use crate::error::Result;
 use crate::formats::vmdk::descriptor::{Access, Descriptor, ExtentKind, ExtentLine, Line, NO_PARENT};
 use crate::formats::vmdk::options::{AdapterType, WriteOptions};
 use crate::io::Outputs;
-use crate::target::Identity;
+
 use std::fmt::Write as _;
 
 /// What identifies a disk: `longContentID`, whose last four bytes are the CID.
@@ -13,15 +14,12 @@ use std::fmt::Write as _;
 pub(super) struct TextIdentity([u8; 16]);
 
 impl TextIdentity {
-    /// From the content, so that the same disk gets the same identity.
-    pub(super) fn of(identity: Option<&Identity>, options: &WriteOptions) -> Self {
-        if let (Some(Identity::Kept(id)), None) = (identity, options.cid)
-            && is_usable(id)
-        {
-            return TextIdentity(*id);
-        }
-        let nothing = Identity::Kept([0; 16]);
-        let derived = identity.unwrap_or(&nothing).derive(&format!("vmdk {}", options.subformat));
+    /// From the content, so that the same disk gets the same identity; or from the `capacity` in bytes, where the descriptor is
+    /// written before the content is known.
+    pub(super) fn of(content: Option<&ContentDigest>, capacity: u64, options: &WriteOptions) -> Self {
+        let mut nothing = [0; 32];
+        nothing[..8].copy_from_slice(&capacity.to_le_bytes());
+        let derived = content.unwrap_or(&ContentDigest(nothing)).derive(&format!("vmdk {}", options.subformat));
         let candidates = derived.as_chunks::<16>().0;
         let mut id = candidates.iter().find(|id| is_usable(id)).copied().unwrap_or([1; 16]);
         if let Some(cid) = options.cid {
@@ -131,10 +129,10 @@ mod tests {
     #[test]
     fn the_identity_is_never_a_reserved_one() {
         let options = WriteOptions::default();
-        let content = |byte| Identity::Content(crate::digest::ContentDigest([byte; 32]));
-        let one = TextIdentity::of(Some(&content(1)), &options);
-        assert_ne!(one, TextIdentity::of(Some(&content(2)), &options));
-        assert_eq!(one, TextIdentity::of(Some(&content(1)), &options));
+        let content = |byte| ContentDigest([byte; 32]);
+        let one = TextIdentity::of(Some(&content(1)), 512, &options);
+        assert_ne!(one, TextIdentity::of(Some(&content(2)), 512, &options));
+        assert_eq!(one, TextIdentity::of(Some(&content(1)), 512, &options));
         assert!(one.long().ends_with(&one.cid()) && one.cid().len() == 8);
     }
 }

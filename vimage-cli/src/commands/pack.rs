@@ -1,0 +1,334 @@
+//! `vimage pack`, and `vimage convert` to an OVA.
+
+use super::{Answer, open_options};
+use crate::args::{Cache, ConvertArgs, HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, TrimArg};
+use crate::guest;
+use crate::output;
+use crate::progress::Progress;
+use crate::size::Size;
+use serde::Serialize;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use vimage_core::io::Flow;
+use vimage_core::io::outputs::Published;
+use vimage_core::operations::{Contents, External, PackedDisk, Signing, pack_into};
+use vimage_core::package::appliance::{Appliance, Firmware};
+use vimage_core::package::description;
+use vimage_core::package::manifest::Algorithm;
+use vimage_core::package::ovf::Host;
+use vimage_core::package::signature::Signer;
+use vimage_core::package::vagrant::Provider;
+use vimage_core::{Error, Image, PackOptions, Package, PackedAppliance, Result, Trim, open, pack};
+
+/// Bytes of the longest description, EULA, README, key or certificate.
+const LONGEST_TEXT: u64 = 16 << 20;
+
+/// The description that is written where no name is given.
+const DESCRIPTION: &str = "appliance.toml";
+
+pub(super) fn run(args: &PackArgs) -> Result<Answer> {
+    if args.init {
+        return init(args);
+    }
+    let text = read(&args.appliance)?;
+    let text = String::from_utf8(text).map_err(|_| Error::usage("is not text in UTF-8").at_path(&args.appliance))?;
+    let appliance = description::read(&text, &args.appliance, &mut read)?;
+    let mut options = options(&args.package, args.target.as_deref())?;
+    options.trim = args.trim.map_or(Trim::No, TrimArg::trim);
+    options.level = args.level;
+    options.split = args.split.map(|size| size.0);
+    options.replace = args.force;
+    options.flush = args.target_cache == Cache::Writeback;
+    options.allow_external = args.open.allow_external;
+    let job = Job { appliance: &appliance, target: args.target.as_deref(), options: &options, quiet: args.show.quiet };
+    job.run(args.show.progress, args.json)
+}
+
+/// `vimage convert SOURCE -O ova`: a machine with nothing but defaults around the disk.
+pub(super) fn convert(args: &ConvertArgs) -> Result<Answer> {
+    let output = &args.output;
+    if !output.settings.is_empty() || output.split.is_some() || output.backing.is_some() {
+        return Err(Error::usage(
+            "an OVA is one streamOptimized VMDK with its descriptor: -o, --split and -B do not apply",
+        )
+        .with_hint("describe the machine in a file: vimage pack --init"));
+    }
+    let mut opening = open_options(args.source_format.as_ref(), &args.open);
+    opening.snapshot.clone_from(&output.snapshot);
+    let name = args.source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut appliance = Appliance::new(name).with_image(&args.source);
+    if starts_by_efi(&open(&args.source, &opening)?)? {
+        appliance.firmware = Firmware::Efi { secure_boot: false };
+    }
+    for image in appliance.disks.iter_mut().filter_map(|disk| disk.image.as_mut()) {
+        image.format.clone_from(&opening.format);
+        image.snapshot.clone_from(&opening.snapshot);
+    }
+    let mut options = PackOptions::new(Package::Ova);
+    options.time = source_date_epoch()?;
+    options.trim = output.trim.map_or(Trim::No, TrimArg::trim);
+    options.level = output.level;
+    options.replace = args.force;
+    options.flush = args.target_cache == Cache::Writeback;
+    options.allow_external = args.open.allow_external;
+    let beside = args.source.with_file_name(format!("{}.ova", appliance.stem()?));
+    let target = args.target.as_ref().unwrap_or(&beside);
+    let job = Job { appliance: &appliance, target: Some(target), options: &options, quiet: args.show.quiet };
+    job.run(args.show.progress, args.json)
+}
+
+/// Writes a description to start from.
+fn init(args: &PackArgs) -> Result<Answer> {
+    let disk = open(&args.appliance, &open_options(None, &args.open))?;
+    let target = args.target.clone().unwrap_or_else(|| DESCRIPTION.into());
+    let name = args.appliance.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    // The description finds its disk from the folder that it lies in.
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = args.appliance.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let image = match (folder.canonicalize(), beside.canonicalize()) {
+        (Ok(folder), Ok(beside)) if folder == beside => PathBuf::from(args.appliance.file_name().unwrap_or_default()),
+        (_, Ok(beside)) => beside.join(args.appliance.file_name().unwrap_or_default()),
+        _ => args.appliance.clone(),
+    };
+    let facts = description::Facts {
+        image: image.to_string_lossy().into_owned(),
+        name,
+        virtual_size: disk.size(),
+        efi: starts_by_efi(&disk)?,
+    };
+    let text = description::template(&facts);
+    let outputs = vimage_core::io::Outputs::new(args.force, disk.files());
+    let mut file = outputs.create(&target)?;
+    file.write_all_at(text.as_bytes(), 0)?;
+    file.finish()?;
+    outputs.publish()?;
+    if !args.show.quiet {
+        output::line(&format!("{}: edit it, then: vimage pack {}", target.display(), target.display()))?;
+    }
+    Ok(Answer::Yes)
+}
+
+/// An appliance on its way.
+struct Job<'a> {
+    appliance: &'a Appliance,
+    target: Option<&'a Path>,
+    options: &'a PackOptions,
+    quiet: bool,
+}
+
+impl Job<'_> {
+    fn run(&self, progress: bool, json: bool) -> Result<Answer> {
+        let begun = Instant::now();
+        let shown = Progress::new("Packing", progress, self.quiet);
+        if self.target == Some(Path::new("-")) {
+            if std::io::stdout().is_terminal() {
+                return Err(Error::usage("standard output is a terminal, and an OVA is nothing to read"));
+            }
+            pack_into(self.appliance, Arc::new(Mutex::new(Out)), self.options, &shown)?;
+            return Ok(Answer::Yes);
+        }
+        let ending = ending(self.options.package);
+        let name = self.appliance.stem()? + ending;
+        let target = match self.target {
+            Some(folder) if folder.is_dir() && !ending.is_empty() => folder.join(name),
+            Some(target) => target.to_owned(),
+            None => name.into(),
+        };
+        let made = pack(self.appliance, &target, self.options, &shown)?;
+        drop(shown);
+        if json {
+            output::json("pack", &Report::new(&made, begun))?;
+        } else if !self.quiet {
+            tell(&target, &made, begun)?;
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// How a package's name ends; that of a folder does not.
+fn ending(package: Package) -> &'static str {
+    match package {
+        Package::Ova => ".ova",
+        Package::Vagrant(_) => ".box",
+        Package::SevenZip(_) => ".7z",
+        Package::Ovf | Package::Vmx | Package::Libvirt => "",
+    }
+}
+
+fn options(args: &PackageArgs, target: Option<&Path>) -> Result<PackOptions> {
+    let extension = target.and_then(|target| target.extension()).and_then(|extension| extension.to_str());
+    let name = args.format.as_deref().or(extension).unwrap_or("ova");
+    let package = match name.to_ascii_lowercase().as_str() {
+        "ova" => Package::Ova,
+        "ovf" => Package::Ovf,
+        "vmx" => Package::Vmx,
+        "libvirt" => Package::Libvirt,
+        "vagrant" | "box" => Package::Vagrant(match args.provider {
+            ProviderArg::Virtualbox => Provider::VirtualBox,
+            ProviderArg::Libvirt => Provider::Libvirt,
+            ProviderArg::VmwareDesktop => Provider::VmwareDesktop,
+        }),
+        "7z" => Package::SevenZip(match args.inner {
+            InnerArg::Vmx => Contents::Vmx,
+            InnerArg::Ovf => Contents::Ovf,
+            InnerArg::Libvirt => Contents::Libvirt,
+        }),
+        _ => {
+            return Err(Error::usage(format!("there is no package \"{name}\""))
+                .with_hint("packages are: ova, ovf, vmx, libvirt, vagrant, 7z"));
+        }
+    };
+    let mut options = PackOptions::new(package);
+    options.host = match args.host {
+        HostArg::Any => Host::Any,
+        HostArg::Vmware => Host::Vmware,
+        HostArg::Virtualbox => Host::VirtualBox,
+    };
+    options.digest = args.digest;
+    options.signing = signing(args)?;
+    options.time = source_date_epoch()?;
+    Ok(options)
+}
+
+fn signing(args: &PackageArgs) -> Result<Option<Arc<Signing>>> {
+    let Some(certificate) = &args.cert else { return Ok(None) };
+    let in_certificate = |error: Error| error.at_path(certificate);
+    let pem = read(certificate)?;
+    match (&args.sign, &args.sign_with) {
+        (Some(key), _) => {
+            let signer = Signer::new(&read(key)?, &pem).map_err(|error| error.at_path(key))?;
+            Ok(Some(Arc::new(Signing { signer, external: None })))
+        }
+        (None, Some(command)) => {
+            let signer = Signer::external(&pem).map_err(in_certificate)?;
+            Ok(Some(Arc::new(Signing { signer, external: Some(external(command)) })))
+        }
+        (None, None) => {
+            Err(Error::usage("a certificate alone signs nothing").with_hint("add --sign KEY or --sign-with COMMAND"))
+        }
+    }
+}
+
+/// Signs by a command of the user's.
+fn external(command: &str) -> External {
+    let command = command.to_owned();
+    Box::new(move |manifest: &[u8], _: Algorithm| {
+        let failed = |cause| Error::io(format!("cannot run the signing command {command:?}"), cause);
+        let mut child = Command::new("sh")
+            .args(["-c", &command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // One that does not want it all says what it made of it.
+            let _ = stdin.write_all(manifest);
+        }
+        let made = child.wait_with_output().map_err(failed)?;
+        match made.status.success() {
+            true => Ok(made.stdout),
+            false => Err(Error::usage(format!("the signing command {command:?} failed: {}", made.status))),
+        }
+    })
+}
+
+/// The time that archives bear: that of SOURCE_DATE_EPOCH, or the beginning of 1970.
+fn source_date_epoch() -> Result<u64> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Err(_) => Ok(0),
+        Ok(text) => text.trim().parse().map_err(|_| {
+            Error::usage(format!("SOURCE_DATE_EPOCH is {text:?}"))
+                .with_hint("it counts the seconds since 1970, as date +%s does")
+        }),
+    }
+}
+
+/// Whether the disk can be started by UEFI alone: it has a GPT, and no boot code in its first sector.
+fn starts_by_efi(disk: &dyn Image) -> Result<bool> {
+    let mut head = [0; 520];
+    if disk.size() < head.len() as u64 {
+        return Ok(false);
+    }
+    disk.read_exact_at(&mut head, 0)?;
+    Ok(head[512..].starts_with(b"EFI PART") && head[..440].iter().all(|&byte| byte == 0))
+}
+
+/// All of a file that a person names, which is a text.
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let cannot = |cause| Error::io("cannot read", cause).at_path(path);
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let mut text = Vec::new();
+    file.take(LONGEST_TEXT + 1).read_to_end(&mut text).map_err(cannot)?;
+    if text.len() as u64 > LONGEST_TEXT {
+        return Err(Error::usage("is longer than 16 MiB, and no text").at_path(path));
+    }
+    Ok(text)
+}
+
+/// Standard output.
+struct Out;
+
+impl Flow for Out {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        std::io::stdout().lock().write_all(bytes).map_err(|cause| Error::io("cannot write to standard output", cause))
+    }
+}
+
+fn tell(target: &Path, made: &PackedAppliance, begun: Instant) -> Result<()> {
+    for disk in &made.disks {
+        if let Some(survey) = &disk.survey {
+            output::styled(&guest::table(survey))?;
+        }
+    }
+    let size: u64 = made.files.iter().map(|file| file.size).sum();
+    let disks: Vec<_> = made.disks.iter().map(|disk| Size(disk.capacity).to_string()).collect();
+    let files = if made.files.len() == 1 { String::new() } else { format!(", {} files", made.files.len()) };
+    let word = if disks.len() == 1 { "disk" } else { "disks" };
+    let seconds = begun.elapsed().as_secs_f64();
+    for note in &made.notes {
+        output::line(&format!("note: {note}"))?;
+    }
+    let target = target.display();
+    output::line(&format!("{target}: {word} of {} in {}{files}, {seconds:.1} s", disks.join(" and "), Size(size)))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Report<'a> {
+    files: Vec<super::convert::File<'a>>,
+    disks: Vec<Disk<'a>>,
+    /// What the package has no way to say of the appliance.
+    notes: &'a [String],
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Disk<'a> {
+    /// The file in the package; none for a disk that comes empty.
+    file: Option<&'a str>,
+    virtual_size: u64,
+    /// Bytes of the disk that the package holds.
+    populated: u64,
+    guest: Option<guest::Guest<'a>>,
+}
+
+impl<'a> Report<'a> {
+    fn new(made: &'a PackedAppliance, begun: Instant) -> Self {
+        let disk = |disk: &'a PackedDisk| Disk {
+            file: disk.file.as_deref(),
+            virtual_size: disk.capacity,
+            populated: disk.populated,
+            guest: disk.survey.as_ref().map(guest::Guest::new),
+        };
+        Report {
+            files: made.files.iter().map(|file: &Published| super::convert::File::new(file)).collect(),
+            disks: made.disks.iter().map(disk).collect(),
+            notes: &made.notes,
+            seconds: begun.elapsed().as_secs_f64(),
+        }
+    }
+}

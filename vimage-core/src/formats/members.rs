@@ -1,0 +1,194 @@
+//! Disks that are read where they lie in an archive: which members are disks, and their bytes as one file.
+
+use super::{FORMATS, HEAD, Source, probe};
+use crate::error::{Error, Result};
+use crate::image::ImageInfo;
+use crate::io::archive::split_member;
+use crate::io::gunzip::{MOST_INFLATED, gunzip, is_gzip};
+use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
+use crate::io::tar;
+use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Disks that an error names.
+const MOST_NAMED: usize = 20;
+
+/// How disks of other formats are named, which may be in an archive too.
+const OTHER_EXTENSIONS: [&str; 4] = ["img", "vhd", "vhdx", "hdd"];
+
+/// A disk of an archive: a member, or several that are its pieces.
+pub(super) struct Disk {
+    pub(super) file: Arc<dyn ReadAt>,
+    pub(super) id: FileId,
+    /// Bytes that it takes in the archive.
+    pub(super) stored: u64,
+    /// The length of the first of several pieces.
+    pub(super) piece: Option<u64>,
+    pub(super) neighbors: Neighbors,
+}
+
+/// The archive and the member that `path` means where it is the path of no file: `appliance.ova:disk.vmdk`.
+///
+/// # Errors
+/// `Usage` where it would mean a member of what is no archive; and those of [`Archive::open`].
+pub(super) fn named(path: &Path) -> Result<Option<(Arc<Archive>, String)>> {
+    let Some((archive, member)) = split_member(path) else { return Ok(None) };
+    let file = Arc::new(FileReader::open(&archive)?);
+    let opened = Archive::open(&file, &archive)?.ok_or_else(|| {
+        Error::usage(format!(
+            "there is no such file, and {} is no tar archive that could have a member",
+            archive.display()
+        ))
+        .at_path(path)
+    })?;
+    Ok(Some((opened, member)))
+}
+
+/// The archive in `file`, called `path`, and its only disk; none where it is no archive.
+///
+/// # Errors
+/// `Usage` where the archive holds no disk or several; `Corrupt` where it is named like an archive and is none; and those of
+/// [`Archive::open`].
+pub(super) fn only(file: &Arc<FileReader>, path: &Path) -> Result<Option<(Arc<Archive>, String)>> {
+    if probe(&head(file.as_ref(), path)?).name() != "raw" {
+        return Ok(None);
+    }
+    let Some(archive) = Archive::open(file, path)? else {
+        if tar::is_named(path) {
+            return Err(Error::corrupt("is named like a package, but is no tar archive")
+                .at_path(path)
+                .with_hint("it is damaged or something else; -f raw takes it for a raw disk"));
+        }
+        return Ok(None);
+    };
+    let mut disks = disks(&archive)?;
+    match (disks.pop(), disks.is_empty()) {
+        (Some(disk), true) => Ok(Some((archive, disk))),
+        (None, _) => Err(Error::usage("holds no disk")
+            .at_path(path)
+            .with_hint(format!("its members: {}; -f raw takes the archive itself for a raw disk", members(&archive)))),
+        (Some(last), false) => {
+            disks.push(last);
+            let words: Vec<_> =
+                disks.iter().take(MOST_NAMED).map(|disk| archive.path_of(disk).display().to_string()).collect();
+            let more = if disks.len() > MOST_NAMED { ", …" } else { "" };
+            Err(Error::usage(format!("holds {} disks", disks.len()))
+                .at_path(path)
+                .with_hint(format!("say which: {}{more}", words.join(", "))))
+        }
+    }
+}
+
+fn members(archive: &Archive) -> String {
+    let names: Vec<_> = archive.listing().members.iter().take(MOST_NAMED).map(|member| member.name.as_str()).collect();
+    if names.is_empty() { "none".into() } else { names.join(", ") }
+}
+
+/// The members of `archive` that are disks: that begin as one of the formats does, or are named like one, and belong to no other.
+/// Of a disk in pieces the first is named, and of one in an OVF package's chunks the name without their numbers.
+///
+/// # Errors
+/// `Io`.
+pub fn disks(archive: &Arc<Archive>) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for member in &archive.listing().members {
+        let name = match chunk_of(&member.name) {
+            Some((stem, 0)) => stem,
+            Some(_) => continue,
+            None => &member.name,
+        };
+        if is_named(name) || is_disk(archive, &member.name)? {
+            found.push(name.to_owned());
+        }
+    }
+    if found.len() > 1 {
+        let parts = parts(archive, &found);
+        found.retain(|name| !parts.contains(name));
+    }
+    Ok(found)
+}
+
+/// Whether a file of this name is a disk, as far as its name can tell.
+fn is_named(name: &str) -> bool {
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let name = stem_of_first(Path::new(name)).unwrap_or(name);
+    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let known = || FORMATS.into_iter().map(|format| format.extension()).chain(OTHER_EXTENSIONS);
+    extension.is_some_and(|extension| known().any(|known| known == extension))
+}
+
+fn is_disk(archive: &Archive, name: &str) -> Result<bool> {
+    let (file, path) = (archive.member(name)?, archive.path_of(name));
+    Ok(probe(&head(&file, &path)?).name() != "raw")
+}
+
+/// The members that others of `names` are made of, or lie over.
+fn parts(archive: &Arc<Archive>, names: &[String]) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    for name in names {
+        let folder = name.rfind('/').map_or("", |slash| &name[..=slash]);
+        // One that cannot be understood is told of when it is opened.
+        let Ok(info) = described(archive, name) else { continue };
+        let files = info.parts.into_iter().filter_map(|part| part.file);
+        let parent = info.parent.and_then(|parent| parent.name);
+        parts.extend(files.chain(parent).map(|file| format!("{folder}{file}")).filter(|part| part != name));
+    }
+    parts
+}
+
+fn described(archive: &Arc<Archive>, name: &str) -> Result<ImageInfo> {
+    let (file, path) = (archive.member(name)?, archive.path_of(name));
+    let format = probe(&head(&file, &path)?);
+    format.describe(&Source { file: Arc::new(file), path, neighbors: &Neighbors::none(), snapshot: None })
+}
+
+/// The first bytes of `file`, by which it is known.
+pub(super) fn head(file: &dyn ReadAt, path: &Path) -> Result<Vec<u8>> {
+    let mut head = vec![0; HEAD.min(usize::try_from(file.size()).unwrap_or(HEAD))];
+    let read = file.read_exact_at(&mut head, 0);
+    read.map_err(|cause| Error::io("cannot read", cause).at_path(path).at_offset(0))?;
+    Ok(head)
+}
+
+impl Disk {
+    /// The disk called `name` in `archive`: its pieces or chunks joined, inflated where it is compressed with gzip.
+    ///
+    /// # Errors
+    /// `Io` where there is no such member; as [`Pieces::join`] and [`gunzip`].
+    pub(super) fn open(archive: &Arc<Archive>, name: &str) -> Result<Self> {
+        let path = archive.path_of(name);
+        let neighbors = Neighbors::within(archive, name);
+        let whole = archive.listing().member(name).is_some();
+        let first = archive.member(&if whole { name.to_owned() } else { chunk_name(name, 0) });
+        let first = Arc::new(first.or_else(|_| archive.member(name))?);
+        let id = first.id();
+        neighbors.note(id, &path);
+        let plain = &name[name.rfind('/').map_or(0, |slash| slash + 1)..];
+        let joined = match stem_of_first(Path::new(plain)) {
+            _ if !whole => Some(Pieces::join_chunks(Arc::clone(&first), plain, &neighbors)),
+            Some(stem) => Some(Pieces::join(Arc::clone(&first), stem, &neighbors)),
+            None => None,
+        };
+        let joined = joined.transpose().map_err(|error| error.at_path(&path))?.filter(|pieces| pieces.count() > 1);
+        let piece = joined.as_ref().map(|_| first.size());
+        let file: Arc<dyn ReadAt> = match joined {
+            Some(pieces) => Arc::new(pieces),
+            None => first,
+        };
+        let stored = file.size();
+        let cannot = |cause| Error::io("cannot read", cause).at_path(&path).at_offset(0);
+        if !is_packed(name) || !is_gzip(file.as_ref()).map_err(cannot)? {
+            return Ok(Disk { file, id, stored, piece, neighbors });
+        }
+        let inflated = FileReader::from_file(gunzip(file.as_ref(), &path, MOST_INFLATED)?)?;
+        Ok(Disk { file: Arc::new(inflated), id, stored, piece: None, neighbors })
+    }
+}
+
+/// Whether a member of this name is inflated where it begins as gzip does: any that is not named like a raw disk.
+fn is_packed(name: &str) -> bool {
+    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    !extension.is_some_and(|extension| matches!(extension.as_str(), "raw" | "img"))
+}

@@ -1,0 +1,148 @@
+//! Files compressed with gzip (RFC 1952), inflated into a file that has no name.
+
+use super::ReadAt;
+use crate::error::{Error, Result};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// The most bytes that are made of one file, however few they come from.
+pub const MOST_INFLATED: u64 = 2 << 40;
+
+/// Bytes inflated at a time, each left out where it is zero.
+const STEP: usize = 64 << 10;
+
+/// Whether `file` begins as gzip does, with the only method there is.
+///
+/// # Errors
+/// Those of reading.
+pub fn is_gzip(file: &dyn ReadAt) -> io::Result<bool> {
+    let mut magic = [0; 3];
+    if file.size() < 18 {
+        return Ok(false);
+    }
+    file.read_exact_at(&mut magic, 0)?;
+    Ok(magic == [0x1f, 0x8b, 8])
+}
+
+/// Inflates all of `file`, called `path`, into a file in the folder for temporary files (`TMPDIR`) that is gone when it is closed.
+/// Zeros become holes.
+///
+/// # Errors
+/// `Corrupt` where it is damaged or was cut short; `Unsupported` where it makes more than `most` bytes; `Io`.
+pub fn gunzip(file: &dyn ReadAt, path: &Path, most: u64) -> Result<File> {
+    let out = tempfile::tempfile().map_err(|cause| {
+        Error::io("cannot make a temporary file to inflate it into", cause)
+            .with_hint("name another folder for temporary files with TMPDIR")
+    });
+    let out = out.map_err(|error| error.at_path(path))?;
+    let source = BufReader::with_capacity(STEP, FromStart { file, at: 0 });
+    inflate(&mut MultiGzDecoder::new(source), &out, most).map_err(|error| error.at_path(path))?;
+    Ok(out)
+}
+
+fn inflate(source: &mut dyn Read, out: &File, most: u64) -> Result<()> {
+    let cannot = |cause| Error::io("cannot write what it inflates to into the folder for temporary files", cause);
+    let mut buffer = vec![0; STEP];
+    let mut at = 0;
+    loop {
+        let len = fill(source, &mut buffer)?;
+        if len == 0 {
+            return out.set_len(at).map_err(cannot);
+        }
+        if at + len as u64 > most {
+            return Err(Error::unsupported(format!("inflates to more than {most} bytes"))
+                .with_hint("inflate it yourself, if you trust where it comes from: gzip -d"));
+        }
+        let bytes = &buffer[..len];
+        if bytes.iter().any(|&byte| byte != 0) {
+            out.write_all_at(bytes, at).map_err(cannot)?;
+        }
+        at += len as u64;
+    }
+}
+
+/// Reads until `buffer` is full or there is no more.
+fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match source.read(&mut buffer[len..]) {
+            Ok(0) => break,
+            Ok(read) => len += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            // What the operating system says has its number; the others are the decoder's words.
+            Err(cause) if cause.raw_os_error().is_some() => return Err(Error::io("cannot read", cause)),
+            Err(cause) => {
+                return Err(Error::corrupt(format!("is damaged where it is compressed with gzip: {cause}"))
+                    .with_hint("copy or download it again"));
+            }
+        }
+    }
+    Ok(len)
+}
+
+/// Bytes by position, read one after the other.
+struct FromStart<'a> {
+    file: &'a dyn ReadAt,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.file.size() - self.at).unwrap_or(usize::MAX);
+        let len = buf.len().min(left);
+        self.file.read_exact_at(&mut buf[..len], self.at)?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::io::Memory;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn zeros_become_holes_and_members_follow_each_other() {
+        let mut bytes = vec![0; 3 << 20];
+        bytes[1 << 20] = 7;
+        let all = [packed(&bytes), packed(b"end")].concat();
+        let out = gunzip(&Memory(all), Path::new("x.gz"), MOST_INFLATED).unwrap();
+        assert!(out.metadata().unwrap().blocks() * 512 < 1 << 20);
+        let mut read = vec![0; (3 << 20) + 3];
+        out.read_exact_at(&mut read, 0).unwrap();
+        bytes.extend(b"end");
+        assert!(read == bytes && out.metadata().unwrap().len() == bytes.len() as u64);
+    }
+
+    #[test]
+    fn what_is_damaged_or_too_much_is_an_error() {
+        let whole = packed(&[5; 100_000]);
+        let kind = |bytes: &[u8], most| {
+            gunzip(&Memory(bytes.to_vec()), Path::new("x.gz"), most).err().map(|error| error.kind())
+        };
+        assert_eq!(kind(&whole, 100_000), None);
+        assert_eq!(kind(&whole, 99_999), Some(ErrorKind::Unsupported));
+        for len in 0..whole.len() {
+            assert_eq!(kind(&whole[..len], MOST_INFLATED), Some(ErrorKind::Corrupt), "{len}");
+        }
+        let mut damaged = whole.clone();
+        let crc = damaged.len() - 8;
+        damaged[crc] ^= 1;
+        assert_eq!(kind(&damaged, MOST_INFLATED), Some(ErrorKind::Corrupt));
+        assert_eq!(kind(&[&whole[..], b"garbage"].concat(), MOST_INFLATED), Some(ErrorKind::Corrupt));
+    }
+}

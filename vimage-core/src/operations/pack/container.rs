@@ -1,0 +1,359 @@
+//! Where the files of a package go: a folder, a tar that is a file, a tar that goes through a pipe, or nowhere.
+//!
+//! Texts come before the disks and say how long these are, so room for them is kept first: [`Container::reserve`], the disks, then
+//! [`Container::fill`].
+
+use crate::error::{Error, Result};
+use crate::io::part::lock;
+use crate::io::{Flow, InOrder, OutputFile, Outputs, Part, SharedPart};
+use crate::package::manifest::{Algorithm, Hasher};
+use crate::package::tar;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A file of a package, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) name: String,
+    pub(super) size: u64,
+    /// Its digest, where one was asked for.
+    pub(super) digest: Option<String>,
+}
+
+/// What writes an image to the outputs that it is given, under the path that it is given.
+pub(super) type Make<'a> = dyn FnMut(&Path, &Outputs) -> Result<()> + 'a;
+
+/// What the files of a package are put into.
+pub(super) trait Container {
+    /// Keeps room for the text `name` of at most `len` bytes: texts come first, in this order.
+    fn reserve(&mut self, name: &str, len: u64) -> Result<()>;
+
+    /// Writes the image `name`; with `digest`, only one that is written from front to back.
+    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored>;
+
+    /// Writes a text for which room was kept.
+    fn fill(&mut self, name: &str, text: &[u8]) -> Result<()>;
+
+    /// Ends it.
+    fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// A folder.
+pub(super) struct Folder {
+    path: PathBuf,
+    outputs: Outputs,
+}
+
+impl Folder {
+    pub(super) fn new(path: &Path, outputs: &Outputs) -> Self {
+        Folder { path: path.to_owned(), outputs: outputs.clone() }
+    }
+}
+
+impl Container for Folder {
+    fn reserve(&mut self, name: &str, _: u64) -> Result<()> {
+        self.outputs.check(&self.path.join(name))
+    }
+
+    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
+        let path = self.path.join(name);
+        let Some(algorithm) = digest else {
+            make(&path, &self.outputs)?;
+            return Ok(Stored { name: name.into(), size: 0, digest: None });
+        };
+        let file = self.outputs.create(&path)?;
+        let part = Arc::new(Mutex::new(Digested::new(Whole(Some(file)), Some(algorithm))));
+        make(&path, &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+        Ok(lock(&part).stored(name))
+    }
+
+    fn fill(&mut self, name: &str, text: &[u8]) -> Result<()> {
+        let mut file = self.outputs.create(&self.path.join(name))?;
+        file.write_all_at(text, 0)?;
+        file.finish()
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A tar that is written by position: headers last, as only then sizes are known.
+pub(super) struct TarFile {
+    file: Arc<Mutex<OutputFile>>,
+    time: u64,
+    /// Where the next member goes.
+    at: u64,
+    /// The texts: name, where the header goes, and the room behind it.
+    rooms: Vec<(String, u64, u64)>,
+}
+
+impl TarFile {
+    /// In `file`, with members last changed at `time`.
+    pub(super) fn new(file: OutputFile, time: u64) -> Self {
+        TarFile { file: Arc::new(Mutex::new(file)), time, at: 0, rooms: Vec::new() }
+    }
+}
+
+impl Container for TarFile {
+    fn reserve(&mut self, name: &str, len: u64) -> Result<()> {
+        self.rooms.push((name.into(), self.at, tar::room(len)));
+        self.at += tar::BLOCK + tar::room(len);
+        Ok(())
+    }
+
+    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
+        let header = self.at;
+        let stretch = Stretch { file: Arc::clone(&self.file), base: header + tar::BLOCK, len: 0 };
+        let stored = match digest {
+            Some(_) => {
+                let part = Arc::new(Mutex::new(Digested::new(stretch, digest)));
+                make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+                lock(&part).stored(name)
+            }
+            None => {
+                let part = Arc::new(Mutex::new(stretch));
+                make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+                Stored { name: name.into(), size: lock(&part).len, digest: None }
+            }
+        };
+        lock(&self.file).write_all_at(&tar::header(name, stored.size, self.time)?, header)?;
+        self.at = header + tar::BLOCK + tar::room(stored.size);
+        Ok(stored)
+    }
+
+    fn fill(&mut self, name: &str, text: &[u8]) -> Result<()> {
+        let Some((_, at, room)) = self.rooms.iter().find(|(kept, ..)| kept == name) else {
+            return Err(Error::usage(format!("no room was kept for {name}")));
+        };
+        if tar::room(text.len() as u64) != *room {
+            return Err(Error::usage(format!("{name} has {} bytes, and room was kept for {room}", text.len())));
+        }
+        let mut file = lock(&self.file);
+        file.write_all_at(&tar::header(name, text.len() as u64, self.time)?, *at)?;
+        file.write_all_at(text, at + tar::BLOCK)
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        let file =
+            Arc::into_inner(self.file).ok_or_else(|| Error::usage("a member of the tar is still being written"))?;
+        let mut file = file.into_inner().unwrap_or_else(PoisonError::into_inner);
+        file.set_len(self.at + tar::end(self.at) as u64)?;
+        file.finish()
+    }
+}
+
+/// A tar that goes through a pipe: what it holds was all written once before, into [`Nowhere`], so that sizes and texts are known.
+pub(super) struct TarPipe {
+    flow: Arc<Mutex<dyn Flow>>,
+    time: u64,
+    at: u64,
+    /// The texts.
+    texts: Vec<(String, Vec<u8>)>,
+    /// The images, the next one last.
+    images: Vec<Stored>,
+}
+
+impl TarPipe {
+    /// Into `flow`: `texts` and `images`, in their order.
+    pub(super) fn new(
+        flow: Arc<Mutex<dyn Flow>>,
+        time: u64,
+        texts: Vec<(String, Vec<u8>)>,
+        mut images: Vec<Stored>,
+    ) -> Self {
+        images.reverse();
+        TarPipe { flow, time, at: 0, texts, images }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        lock(&self.flow).push(bytes)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Zeros up to the next block.
+    fn pad(&mut self) -> Result<()> {
+        let missing = tar::room(self.at) - self.at;
+        self.push(&[0; tar::BLOCK as usize][..missing as usize])
+    }
+}
+
+impl Container for TarPipe {
+    fn reserve(&mut self, name: &str, _: u64) -> Result<()> {
+        let text = self.texts.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone()).unwrap_or_default();
+        let header = tar::header(name, text.len() as u64, self.time)?;
+        self.push(&header)?;
+        self.push(&text)?;
+        self.pad()
+    }
+
+    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
+        let known = self.images.pop().filter(|known| known.name == name);
+        let known = known.ok_or_else(|| Error::usage(format!("the size of {name} is not known")))?;
+        let header = tar::header(name, known.size, self.time)?;
+        self.push(&header)?;
+        let part = Arc::new(Mutex::new(Digested::new(InOrder::new(Shared(Arc::clone(&self.flow))), digest)));
+        make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+        let stored = lock(&part).stored(name);
+        if stored != known {
+            return Err(Error::corrupt("changed while it was read").at_path(name));
+        }
+        self.at += stored.size;
+        self.pad()?;
+        Ok(stored)
+    }
+
+    fn fill(&mut self, _: &str, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<()> {
+        let zeros = vec![0; tar::end(self.at)];
+        self.push(&zeros)
+    }
+}
+
+/// Nowhere: what would be written is counted and its digests are made.
+#[derive(Default)]
+pub(super) struct Nowhere {
+    /// The texts.
+    pub(super) texts: Vec<(String, Vec<u8>)>,
+    /// The images.
+    pub(super) images: Vec<Stored>,
+}
+
+impl Container for Nowhere {
+    fn reserve(&mut self, _: &str, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
+        let part = Arc::new(Mutex::new(Digested::new(Counted, digest)));
+        make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+        let stored = lock(&part).stored(name);
+        self.images.push(stored.clone());
+        Ok(stored)
+    }
+
+    fn fill(&mut self, name: &str, text: &[u8]) -> Result<()> {
+        self.texts.push((name.into(), text.to_owned()));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is written from front to back, with its digest made on the way.
+struct Digested<P> {
+    to: P,
+    at: u64,
+    hasher: Option<Hasher>,
+}
+
+impl<P: Part> Digested<P> {
+    fn new(to: P, algorithm: Option<Algorithm>) -> Self {
+        Digested { to, at: 0, hasher: algorithm.map(Hasher::new) }
+    }
+
+    /// What was written.
+    fn stored(&mut self, name: &str) -> Stored {
+        Stored { name: name.into(), size: self.at, digest: self.hasher.take().map(Hasher::finish) }
+    }
+}
+
+impl<P: Part> Part for Digested<P> {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        if offset != self.at {
+            return Err(Error::unsupported("is not written from front to back, so no digest can be made on the way"));
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+        self.to.write_all_at(bytes, offset)?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn set_len(&mut self, size: u64) -> Result<()> {
+        if size != self.at {
+            return Err(Error::unsupported("is not written from front to back, so no digest can be made on the way"));
+        }
+        self.to.set_len(size)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.to.finish()
+    }
+}
+
+/// A file of its own.
+struct Whole(Option<OutputFile>);
+
+impl Part for Whole {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.0.as_mut().map_or(Ok(()), |file| file.write_all_at(bytes, offset))
+    }
+
+    fn set_len(&mut self, size: u64) -> Result<()> {
+        self.0.as_mut().map_or(Ok(()), |file| file.set_len(size))
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        self.0.take().map_or(Ok(()), OutputFile::finish)
+    }
+}
+
+/// What of a file lies behind its byte `base`.
+struct Stretch {
+    file: Arc<Mutex<OutputFile>>,
+    base: u64,
+    len: u64,
+}
+
+impl Part for Stretch {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.len = self.len.max(offset + bytes.len() as u64);
+        lock(&self.file).write_all_at(bytes, self.base + offset)
+    }
+
+    fn set_len(&mut self, size: u64) -> Result<()> {
+        if size < self.len {
+            return Err(Error::unsupported("is cut off at its end, which a part of a file cannot be"));
+        }
+        self.len = size;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Nothing.
+struct Counted;
+
+impl Part for Counted {
+    fn write_all_at(&mut self, _: &[u8], _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn set_len(&mut self, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A flow that others push into, too.
+struct Shared(Arc<Mutex<dyn Flow>>);
+
+impl Flow for Shared {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        lock(&self.0).push(bytes)
+    }
+}

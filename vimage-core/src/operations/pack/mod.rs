@@ -1,0 +1,213 @@
+//! Packing an appliance: its disks go through the pipeline into their places in the package, digests are made on the way, and
+//! the descriptor's figures come from what was written.
+
+mod archive;
+mod container;
+mod disks;
+mod machine;
+mod notes;
+mod open_virtualization;
+
+use crate::error::{Error, Result};
+use crate::io::outputs::Published;
+use crate::io::{Flow, Outputs};
+use crate::observer::Observer;
+use crate::package::appliance::Appliance;
+use crate::package::manifest::Algorithm;
+use crate::package::ovf::Host;
+use crate::package::signature::Signer;
+use crate::package::vagrant::Provider;
+use container::{Container, Folder, Nowhere, TarFile, TarPipe};
+use disks::Disks;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+pub use disks::PackedDisk;
+
+use super::Trim;
+
+/// What an appliance is packed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Package {
+    /// One file: a tar of descriptor, manifest and streamOptimized VMDKs.
+    Ova,
+    /// The same files in a folder.
+    Ovf,
+    /// A folder with a `.vmx` and VMDKs in extents.
+    Vmx,
+    /// A folder with a libvirt domain and qcow2 images.
+    Libvirt,
+    /// A Vagrant box.
+    Vagrant(Provider),
+    /// A 7z archive of a folder.
+    SevenZip(Contents),
+}
+
+/// What a 7z archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// What [`Package::Vmx`] is.
+    Vmx,
+    /// What [`Package::Ovf`] is.
+    Ovf,
+    /// What [`Package::Libvirt`] is.
+    Libvirt,
+}
+
+/// How an appliance is packed.
+#[derive(Clone)]
+pub struct PackOptions {
+    /// What it is packed as.
+    pub package: Package,
+    /// Whom an OVF is for.
+    pub host: Host,
+    /// The digests of a manifest.
+    pub digest: Algorithm,
+    /// Who signs the manifest.
+    pub signing: Option<Arc<Signing>>,
+    /// Leave out what the guests do not use.
+    pub trim: Trim,
+    /// How hard to compress, as a format's own default where it is not said.
+    pub level: Option<u32>,
+    /// Bytes under which each extent of a VMDK in a folder stays; of an archive's volumes, the bytes of each.
+    pub split: Option<u64>,
+    /// The time that files in archives bear: seconds since 1970.
+    pub time: u64,
+    /// Replace files that are in the way.
+    pub replace: bool,
+    /// Flush the files to the disk before they get their names.
+    pub flush: bool,
+    /// Open whatever files the images name.
+    pub allow_external: bool,
+}
+
+impl PackOptions {
+    /// As `package`, with all else by default.
+    pub fn new(package: Package) -> Self {
+        PackOptions {
+            package,
+            host: Host::Any,
+            digest: Algorithm::default(),
+            signing: None,
+            trim: Trim::No,
+            level: None,
+            split: None,
+            time: 0,
+            replace: false,
+            flush: true,
+            allow_external: false,
+        }
+    }
+}
+
+/// Who signs a manifest, and how.
+pub struct Signing {
+    /// The certificate, and the key where it is at hand.
+    pub signer: Signer,
+    /// Makes the signature of a manifest where the key is not at hand.
+    pub external: Option<External>,
+}
+
+/// Gives the raw RSA signature (PKCS #1 version 1.5) of a manifest's bytes, over the digest that its lines have.
+pub type External = Box<dyn Fn(&[u8], Algorithm) -> Result<Vec<u8>> + Send + Sync>;
+
+impl Signing {
+    /// The `.cert` file for `manifest`, the bytes of the file `name`.
+    fn certificate_file(&self, name: &str, manifest: &[u8], algorithm: Algorithm) -> Result<String> {
+        let signature = match &self.external {
+            Some(external) => external(manifest, algorithm)?,
+            None => self.signer.sign(manifest, algorithm)?,
+        };
+        self.signer.certificate_file(name, manifest, algorithm, &signature)
+    }
+}
+
+/// An appliance that was packed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackedAppliance {
+    /// The files; none where they went through a pipe.
+    pub files: Vec<Published>,
+    /// The disks, in their order.
+    pub disks: Vec<PackedDisk>,
+    /// What the package has no way to say of the appliance.
+    pub notes: Vec<String>,
+}
+
+/// Packs `appliance` at `path`: a file, or a folder that is made where there is none.
+///
+/// # Errors
+/// `Usage` for an appliance that the package has no way to say; `Exists` when a file is in the way; `Refused` when it would
+/// overwrite its own source; `Cancelled`; and the faults of opening, reading and writing.
+pub fn pack(
+    appliance: &Appliance,
+    path: impl AsRef<Path>,
+    options: &PackOptions,
+    observer: &dyn Observer,
+) -> Result<PackedAppliance> {
+    let path = path.as_ref();
+    if let Package::SevenZip(contents) = options.package {
+        return archive::pack_archive(appliance, path, contents, options, observer);
+    }
+    appliance.check()?;
+    let mut disks = Disks::open(appliance, options, observer)?;
+    let outputs = Outputs::new(options.replace, disks.files());
+    let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    let mut container: Box<dyn Container> = match options.package {
+        Package::Ova | Package::Vagrant(_) => Box::new(TarFile::new(outputs.create(path)?, options.time)),
+        _ => {
+            outputs.create_folder(path)?;
+            Box::new(Folder::new(path, &outputs))
+        }
+    };
+    put(appliance, &mut disks, options, container.as_mut())?;
+    container.finish()?;
+    if observer.cancelled() {
+        return Err(Error::cancelled());
+    }
+    Ok(PackedAppliance { files: outputs.publish()?, disks: disks.packed, notes: notes::notes(appliance, options) })
+}
+
+/// Packs `appliance` as an OVA into `flow`. A tar says how long its members are before they come, and so all is done twice: once to
+/// know it, once to write it.
+///
+/// # Errors
+/// As [`pack`]; `Usage` for other packages than an OVA.
+pub fn pack_into(
+    appliance: &Appliance,
+    flow: Arc<Mutex<dyn Flow>>,
+    options: &PackOptions,
+    observer: &dyn Observer,
+) -> Result<PackedAppliance> {
+    if options.package != Package::Ova {
+        return Err(Error::usage("only an OVA goes through a pipe").with_hint("name a file or folder"));
+    }
+    appliance.check()?;
+    let mut disks = Disks::open(appliance, options, observer)?;
+    disks.passes = 2;
+    let mut known = Nowhere::default();
+    put(appliance, &mut disks, options, &mut known)?;
+    disks.again();
+    let mut pipe = TarPipe::new(flow, options.time, known.texts, known.images);
+    put(appliance, &mut disks, options, &mut pipe)?;
+    Box::new(pipe).finish()?;
+    Ok(PackedAppliance { files: Vec::new(), disks: disks.packed, notes: notes::notes(appliance, options) })
+}
+
+fn put(
+    appliance: &Appliance,
+    disks: &mut Disks<'_>,
+    options: &PackOptions,
+    container: &mut dyn Container,
+) -> Result<()> {
+    match options.package {
+        Package::Ova | Package::Ovf | Package::Vagrant(Provider::VirtualBox) => {
+            open_virtualization::put(appliance, disks, options, container)
+        }
+        _ => machine::put(appliance, disks, options, container),
+    }
+}
+
+/// The text that goes with packages that are folders.
+fn readme(appliance: &Appliance) -> Option<(String, Vec<u8>)> {
+    appliance.readme.as_ref().map(|readme| (readme.name.clone(), readme.text.clone()))
+}

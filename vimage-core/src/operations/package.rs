@@ -1,0 +1,358 @@
+//! Packages opened as a whole, for looking at, verifying and unpacking: nothing is written.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::{OpenOptions, describe, describe_member, disks, probe};
+use crate::image::ImageInfo;
+use crate::io::gunzip::is_gzip;
+use crate::io::pieces::{chunk_name, chunk_of};
+use crate::io::tar::{self, Listing};
+use crate::io::{Archive, FileId, FileReader, Neighbors, ReadAt};
+use crate::package::descriptor::{self, Descriptor};
+use crate::package::ovf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The most bytes of a descriptor.
+const LONGEST_DESCRIPTOR: u64 = 16 << 20;
+
+/// The most bytes of a manifest, a certificate, or a box's metadata.
+const LONGEST_TEXT: u64 = 1 << 20;
+
+/// The most bytes of gzip-compressed disks, all together, that are inflated to look at them.
+const MOST_TO_INFLATE: u64 = 8 << 20;
+
+/// What sort of package it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageKind {
+    /// A tar with a descriptor.
+    Ova,
+    /// A descriptor with its files beside it.
+    Folder,
+    /// A Vagrant box: a tar, as a rule gzip-compressed, with `metadata.json`.
+    Box,
+    /// A tar with neither.
+    Tar,
+}
+
+/// A package, with every file of it open.
+pub struct OpenPackage {
+    /// Its path: that of the archive, or of the descriptor.
+    pub path: PathBuf,
+    /// What sort of package it is.
+    pub kind: PackageKind,
+    /// Its files in the order of the archive; of a folder the descriptor, the manifest, the certificate, and then the files that the
+    /// descriptor names, in its order.
+    pub members: Vec<PackageMember>,
+    /// Files that the descriptor names and that cannot be opened, with the reason: absent, or no plain name.
+    pub missing: Vec<(String, Error)>,
+    /// What the tar says.
+    pub listing: Option<Listing>,
+    /// The descriptor.
+    pub descriptor: Option<PackageDescriptor>,
+    /// The manifest: its name and its bytes.
+    pub manifest: Option<(String, Vec<u8>)>,
+    /// The manifest's signature, with the certificate: its name and its bytes.
+    pub certificate: Option<(String, Vec<u8>)>,
+    /// The bytes of a box's `metadata.json`.
+    pub metadata: Option<Vec<u8>>,
+    archive: Option<Arc<Archive>>,
+}
+
+/// A file of a package.
+pub struct PackageMember {
+    /// Its name within the package.
+    pub name: String,
+    /// Its path, as errors name it and as [`open`](crate::open) takes it: `appliance.ova:disk.vmdk`.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub file: Arc<dyn ReadAt>,
+    /// The byte of the archive at which they begin, unless the archive was inflated.
+    pub offset: Option<u64>,
+    id: FileId,
+}
+
+/// A package's descriptor.
+pub struct PackageDescriptor {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub text: Vec<u8>,
+    /// What it says, where it can be understood.
+    pub parsed: Result<Descriptor>,
+}
+
+/// A disk of a package.
+pub struct PackageDisk<'a> {
+    /// Its file's name within the package; none for an empty disk.
+    pub file: Option<String>,
+    /// What the descriptor says of it.
+    pub declared: Option<&'a descriptor::Disk>,
+    /// Bytes that it takes in the package, where it is there.
+    pub stored: Option<u64>,
+    /// What the image says of itself; none where it is not there, was told of already, or would have to be inflated at length.
+    pub info: Option<Result<ImageInfo>>,
+}
+
+/// Whether the file at `path` is a package rather than an image, as its name or its first bytes tell.
+pub fn is_package(path: &Path) -> bool {
+    let Ok(file) = FileReader::open(path) else { return false };
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    if name.ends_with(".ovf") || tar::is_named(path) && !name.ends_with(".tar") {
+        return true;
+    }
+    if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
+        return is_gzip(&file).unwrap_or(false);
+    }
+    tar::is_tar(&file, path).unwrap_or(false) && head(&file).is_some_and(|head| probe(&head).name() == "raw")
+}
+
+fn head(file: &dyn ReadAt) -> Option<[u8; 512]> {
+    let mut head = [0; 512];
+    file.read_exact_at(&mut head, 0).ok().map(|()| head)
+}
+
+/// Opens the package at `path`: an OVA, a Vagrant box or another tar, or an OVF descriptor with its files beside it.
+///
+/// # Errors
+/// `Corrupt` where it is damaged or has two descriptors; `Refused` for members that no package must have; `Unsupported` where it is
+/// no package, or past a limit; `Io`. A descriptor that cannot be understood is no error here: see
+/// [`PackageDescriptor::parsed`].
+pub fn open_package(path: impl AsRef<Path>) -> Result<OpenPackage> {
+    let path = path.as_ref();
+    let file = Arc::new(FileReader::open(path)?);
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ovf")) {
+        return OpenPackage::of_folder(file, path);
+    }
+    let mut package = match Archive::open(&file, path)? {
+        Some(archive) => OpenPackage::of_archive(archive)?,
+        None => return Err(no_package(&file, path)),
+    };
+    package.kind = match () {
+        () if package.metadata.is_some() || named(path, ".box") => PackageKind::Box,
+        () if package.descriptor.is_some() || named(path, ".ova") => PackageKind::Ova,
+        () => PackageKind::Tar,
+    };
+    Ok(package)
+}
+
+fn no_package(file: &FileReader, path: &Path) -> Error {
+    let zip = head(file).is_some_and(|head| head.starts_with(b"PK\x03\x04"));
+    let error = match zip {
+        true => Error::unsupported("is a zip archive, which is not read as a package")
+            .with_hint("unpack it, and pack its files with tar"),
+        false => Error::corrupt("is no tar archive, so no package")
+            .with_hint("it is damaged or something else: vimage info -f raw takes it for a raw disk"),
+    };
+    error.at_path(path)
+}
+
+impl OpenPackage {
+    fn empty(path: &Path, kind: PackageKind) -> Self {
+        OpenPackage {
+            path: path.to_owned(),
+            kind,
+            members: Vec::new(),
+            missing: Vec::new(),
+            listing: None,
+            descriptor: None,
+            manifest: None,
+            certificate: None,
+            metadata: None,
+            archive: None,
+        }
+    }
+
+    fn of_archive(archive: Arc<Archive>) -> Result<Self> {
+        let mut package = Self::empty(archive.path(), PackageKind::Tar);
+        for member in &archive.listing().members {
+            let reader = archive.member(&member.name)?;
+            let offset = Some(member.offset).filter(|_| !archive.is_packed());
+            package.add(member.name.clone(), archive.path_of(&member.name), Arc::new(reader), offset);
+        }
+        let descriptors: Vec<_> = package.ending(".ovf").map(|member| member.name.clone()).collect();
+        if let [one, other, ..] = descriptors.as_slice() {
+            return Err(Error::corrupt(format!("has two descriptors, {one} and {other}"))
+                .at_path(&package.path)
+                .with_hint("a package describes one appliance: nobody can tell which is meant"));
+        }
+        let stem = descriptors.first().and_then(|name| name.rsplit_once('.')).map(|(stem, _)| stem.to_owned());
+        package.descriptor = descriptors.first().map(|name| package.read_descriptor(name)).transpose()?;
+        package.manifest = package.read_text(".mf", stem.as_deref())?;
+        package.certificate = package.read_text(".cert", stem.as_deref())?;
+        package.metadata = package.member("metadata.json").map(|member| member.text(LONGEST_TEXT)).transpose()?;
+        if let Some(Ok(parsed)) = package.descriptor.as_ref().map(|descriptor| &descriptor.parsed) {
+            let absent = |file: &&descriptor::File| {
+                package.member(&file.href).is_none() && package.member(&chunk_name(&file.href, 0)).is_none()
+            };
+            let gone = |file: &descriptor::File| {
+                let what = "the descriptor names a file that is not in the archive";
+                (file.href.clone(), Error::new(ErrorKind::Corrupt, what).at_path(archive.path_of(&file.href)))
+            };
+            package.missing = parsed.files.iter().filter(absent).map(gone).collect();
+        }
+        package.listing = Some(archive.listing().clone());
+        package.archive = Some(archive);
+        Ok(package)
+    }
+
+    fn of_folder(file: Arc<FileReader>, path: &Path) -> Result<Self> {
+        let mut package = Self::empty(path, PackageKind::Folder);
+        let neighbors = Neighbors::of(path);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = name.get(..name.len().saturating_sub(4)).unwrap_or_default().to_owned();
+        package.add(name.clone(), path.to_owned(), file, None);
+        let descriptor = package.read_descriptor(&name)?;
+        for ending in [".mf", ".cert"] {
+            let text = format!("{stem}{ending}");
+            if neighbors.exists(&text) {
+                let (file, path) = neighbors.open(&text)?;
+                package.add(text, path, file, None);
+            }
+        }
+        package.manifest = package.read_text(".mf", Some(&stem))?;
+        package.certificate = package.read_text(".cert", Some(&stem))?;
+        if let Ok(parsed) = &descriptor.parsed {
+            parsed.files.iter().for_each(|file| package.add_file(file, &neighbors));
+        }
+        package.descriptor = Some(descriptor);
+        Ok(package)
+    }
+
+    /// Adds a file that the descriptor names, or the chunks that it is kept in.
+    fn add_file(&mut self, file: &descriptor::File, neighbors: &Neighbors) {
+        if self.member(&file.href).is_some() {
+            return;
+        }
+        let chunked = !neighbors.exists(&file.href) && neighbors.exists(&chunk_name(&file.href, 0));
+        let names = (0..).map(|number| chunk_name(&file.href, number)).take_while(|name| neighbors.exists(name));
+        let names: Vec<_> = if chunked { names.take(tar::MOST_MEMBERS).collect() } else { vec![file.href.clone()] };
+        for name in names {
+            match neighbors.open(&name) {
+                Ok((file, path)) => self.add(name, path, file, None),
+                Err(error) if error.kind() == ErrorKind::Io && !neighbors.exists(&name) => {
+                    let path = self.path.with_file_name(&name);
+                    self.missing.push((
+                        name,
+                        Error::new(ErrorKind::Io, "the descriptor names a file that is not there").at_path(path),
+                    ));
+                }
+                Err(error) => self.missing.push((name, error)),
+            }
+        }
+    }
+
+    fn add(&mut self, name: String, path: PathBuf, file: Arc<FileReader>, offset: Option<u64>) {
+        let id = file.id();
+        self.members.push(PackageMember { name, path, file, offset, id });
+    }
+
+    /// The member called `name`.
+    pub fn member(&self, name: &str) -> Option<&PackageMember> {
+        self.members.iter().find(|member| member.name == name)
+    }
+
+    /// The files that hold it, none of which may be written to while it is read.
+    pub fn files(&self) -> Vec<FileId> {
+        self.members.iter().map(|member| member.id.whole()).collect()
+    }
+
+    fn ending<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = &'a PackageMember> {
+        self.members.iter().filter(move |member| named(Path::new(&member.name), ending))
+    }
+
+    fn read_descriptor(&self, name: &str) -> Result<PackageDescriptor> {
+        let text = self.member(name).map_or(Ok(Vec::new()), |member| member.text(LONGEST_DESCRIPTOR))?;
+        let path = self.member(name).map_or(self.path.as_path(), |member| &member.path);
+        let parsed = ovf::read(&text).and_then(|parsed| match parsed.files.len().max(parsed.disks.len()) {
+            0..=tar::MOST_MEMBERS => Ok(parsed),
+            many => Err(Error::unsupported(format!(
+                "names {many} files or disks, and {} is the most that is read",
+                tar::MOST_MEMBERS
+            ))),
+        });
+        let parsed = parsed.map_err(|error| error.at_path(path));
+        Ok(PackageDescriptor { name: name.to_owned(), text, parsed })
+    }
+
+    /// The text that ends in `ending`: the one called like the descriptor, `stem`, or else the first.
+    fn read_text(&self, ending: &str, stem: Option<&str>) -> Result<Option<(String, Vec<u8>)>> {
+        let wanted = stem.and_then(|stem| self.member(&format!("{stem}{ending}")));
+        let Some(member) = wanted.or_else(|| self.ending(ending).next()) else { return Ok(None) };
+        Ok(Some((member.name.clone(), member.text(LONGEST_TEXT)?)))
+    }
+
+    /// The disks: those of the descriptor, in its order, and then others that it does not tell of.
+    ///
+    /// # Errors
+    /// `Io`. What is wrong with a disk is told in [`PackageDisk::info`].
+    pub fn disks(&self) -> Result<Vec<PackageDisk<'_>>> {
+        let parsed = self.descriptor.as_ref().and_then(|descriptor| descriptor.parsed.as_ref().ok());
+        let mut found: Vec<PackageDisk<'_>> = Vec::new();
+        let mut names = BTreeSet::new();
+        let mut to_inflate = MOST_TO_INFLATE;
+        for disk in parsed.into_iter().flat_map(|parsed| &parsed.disks) {
+            let file = disk.file.as_ref().and_then(|id| parsed?.files.iter().find(|file| &file.id == id));
+            let name = file.map(|file| file.href.clone());
+            // Two disks of one file are looked into once.
+            let first = name.as_ref().is_none_or(|name| names.insert(name.clone()));
+            found.push(self.disk(name, Some(disk), first.then_some(&mut to_inflate)));
+        }
+        for name in self.archive.as_ref().map(disks).transpose()?.unwrap_or_default() {
+            if names.insert(name.clone()) {
+                found.push(self.disk(Some(name), None, Some(&mut to_inflate)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// One of the disks; looked into only with a bound on what may be inflated for that.
+    fn disk<'a>(
+        &'a self,
+        file: Option<String>,
+        declared: Option<&'a descriptor::Disk>,
+        to_inflate: Option<&mut u64>,
+    ) -> PackageDisk<'a> {
+        let name = file.as_deref().unwrap_or_default();
+        let whole = self.member(name);
+        let chunks =
+            || self.members.iter().filter(|member| chunk_of(&member.name).is_some_and(|(stem, _)| stem == name));
+        let stored = match whole {
+            Some(member) => Some(member.file.size()),
+            None => chunks().map(|member| member.file.size()).reduce(u64::saturating_add),
+        };
+        let first = whole.or_else(|| chunks().next());
+        let packed = first.is_some_and(|first| is_gzip(first.file.as_ref()).unwrap_or(false));
+        let looked_into = to_inflate.is_some_and(|left| {
+            let after = left.checked_sub(if packed { stored.unwrap_or(0) } else { 0 });
+            *left = after.unwrap_or(*left);
+            after.is_some()
+        });
+        let info = first.filter(|_| looked_into).and_then(|first| match &self.archive {
+            Some(archive) => Some(describe_member(archive, name)),
+            None if !packed && whole.is_some() => Some(describe(&first.path, &OpenOptions::default())),
+            None => None,
+        });
+        PackageDisk { info: info.map(|described| described.map(|(info, _)| info)), file, declared, stored }
+    }
+}
+
+impl PackageMember {
+    /// All of it, which is a text.
+    fn text(&self, most: u64) -> Result<Vec<u8>> {
+        let size = self.file.size();
+        if size > most {
+            return Err(Error::unsupported(format!("is {size} bytes long, and {most} is the most for a text"))
+                .at_path(&self.path));
+        }
+        let mut text = vec![0; size as usize];
+        let read = self.file.read_exact_at(&mut text, 0);
+        read.map_err(|cause| Error::io("cannot read", cause).at_path(&self.path))?;
+        Ok(text)
+    }
+}
+
+fn named(path: &Path, ending: &str) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
+    name.is_some_and(|name| name.ends_with(ending))
+}

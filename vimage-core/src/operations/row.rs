@@ -1,0 +1,39 @@
+//! Bytes by position, read one after the other.
+
+use crate::io::ReadAt;
+use std::io::{self, Read, Seek, SeekFrom};
+
+/// A place in bytes that are read by position.
+pub(crate) struct Row<'a> {
+    file: &'a dyn ReadAt,
+    at: u64,
+}
+
+impl<'a> Row<'a> {
+    /// At the beginning of `file`.
+    pub(crate) fn new(file: &'a dyn ReadAt) -> Self {
+        Row { file, at: 0 }
+    }
+}
+
+impl Read for Row<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.file.size().saturating_sub(self.at);
+        let take = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
+        self.file.read_exact_at(&mut buf[..take], self.at)?;
+        self.at += take as u64;
+        Ok(take)
+    }
+}
+
+impl Seek for Row<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.size().checked_add_signed(by),
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}

@@ -425,3 +425,12 @@ fn a_descriptor_that_cannot_be_understood_hides_no_member() {
     folder.put("b.ova", tar(&[("x.ovf", OVF.as_bytes()), ("x.mf", &vec![b' '; (1 << 20) + 1])]));
     folder.fails("info b.ova", &["b.ova:x.mf", "1048577"]);
 }
+
+/// A descriptor names disks and is none: read as raw bytes it would make a disk of text.
+#[test]
+fn a_descriptor_is_no_disk() {
+    let folder = Folder::new();
+    folder.put("x.ovf", OVF);
+    folder.fails("convert x.ovf out.raw", &["x.ovf", "OVF descriptor", "vimage info"]);
+    folder.makes("convert -f raw x.ovf out.raw", &["out.raw"]);
+}

@@ -156,6 +156,64 @@ fn descriptors_are_valid_and_tell_what_was_written() {
     }
 }
 
+/// Nothing of what other importers would stumble over is in any of them, and what is taken out again is what went in.
+#[test]
+fn what_is_packed_is_clean_and_comes_out_again() {
+    for host in ["any", "vmware", "virtualbox"] {
+        for (what, rest) in APPLIANCES {
+            let folder = ground(rest);
+            folder.makes(&format!("pack -q appliance.toml --for {host}"), &["machine.ova"]);
+            // Variants are a risk of their own, which packing tells of too.
+            let variants = what == "configurations" && host != "virtualbox";
+            let verified = folder.run("verify machine.ova").ends(i32::from(variants));
+            assert!(verified.stdout.contains("machine-disk1.vmdk"), "{what}: {verified:?}");
+            let risks = ["; nothing to complain of", "; 1 risk"];
+            assert!(verified.stdout.contains(risks[usize::from(variants)]), "{what}: {verified:?}");
+            let source = rest.split("image = \"").nth(1).unwrap().split('"').next().unwrap();
+            if source == "sparse.raw" {
+                folder.same(source, "machine.ova:machine-disk1.vmdk");
+            }
+            folder.makes("unpack -q machine.ova", &["machine"]);
+            let inside = untar(&folder, "machine.ova");
+            for entry in inside.path().read_dir().unwrap().map(Result::unwrap) {
+                let unpacked = folder.path("machine").join(entry.file_name());
+                assert!(fs::read(unpacked).unwrap() == fs::read(entry.path()).unwrap(), "{what}: {entry:?}");
+            }
+            fs::remove_dir_all(folder.path("machine")).unwrap();
+            folder.forget(&["machine"]);
+        }
+    }
+}
+
+/// Names that no file can have, and that XML has to spell in another way.
+#[test]
+fn odd_names() {
+    for (name, stem) in [
+        ("Größe & <b>'x'</b> \\\"1.0\\\" ", "Gr-e-b-x-b-1.0"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("虚拟机 server-2", "server-2"),
+        ("-rf .hidden", "rf-.hidden"),
+        ("CON $(reboot) `id` %n ${x}", "CON-reboot-id-n-x"),
+    ] {
+        let folder = ground("");
+        describe(&folder, name, "[[disk]]\nimage = \"sparse.raw\"\n[[network]]\nname = \"a & b\"");
+        let package = format!("{stem}.ova");
+        folder.makes("pack appliance.toml", &[&package]);
+        let listed = tool(&folder.path(""), &["tar", "tf", &format!("./{package}")]);
+        assert_eq!(listed, format!("{stem}.ovf\n{stem}.mf\n{stem}-disk1.vmdk\n"));
+        folder.run(&format!("verify {package}")).ends(0);
+        let inside = untar(&folder, &package);
+        let descriptor = format!("./{stem}.ovf");
+        let shown = tool(inside.path(), &["xmllint", "--xpath", "string(//*[local-name()='Name'])", &descriptor]);
+        assert_eq!(shown.trim_end_matches('\n'), name.replace("\\\"", "\"").replace("\\\\", "\\"));
+        for more in ["-O vmx", "-O libvirt", "-O vagrant"] {
+            folder.run(&format!("pack -q appliance.toml out {more}")).succeeds();
+            let out = folder.path("out");
+            if out.is_dir() { fs::remove_dir_all(out).unwrap() } else { fs::remove_file(out).unwrap() }
+        }
+    }
+}
+
 /// The disks in it are those that went in, as other readers of VMDKs see them.
 #[test]
 fn disks_read_back_by_qemu_and_7zip() {
@@ -218,6 +276,10 @@ fn the_same_bytes_on_any_number_of_threads_in_any_folder() {
     for package in ["machine.ova", "machine.box"] {
         for threads in ["1", "2", "7"] {
             let folder = ground(APPLIANCES[1].1);
+            // Of another day.
+            for name in ["sparse.raw", "dense.raw", "appliance.toml"] {
+                tool(&folder.path(""), &["touch", "-d", &format!("{threads} days ago"), name]);
+            }
             let mut command = folder.command(&format!("pack -q appliance.toml {package}"));
             command.env("RAYON_NUM_THREADS", threads);
             support::run(command).succeeds();

@@ -73,7 +73,7 @@ const CHANGES: &[(Wrong, &str, &str, &str)] = &[
     (Broken, "ovf:capacity=\"100\"", "ovf:capacity=\"99999999999999\"", "is no number of bytes"),
     (Broken, "ovf:capacity=\"100\"", "ovf:capacity=\"many\"", "is no number of bytes"),
     (Broken, "byte * 2^30", "byte * two", "its unit of capacity \"byte * two\" is not known"),
-    (Refused, "byte * 2^30", "byte", "its unit of capacity is \"byte\""),
+    (Refused, "Units=\"byte * 2^20\" ovf:diskId", "Units=\"byte\" ovf:diskId", "its unit of capacity is \"byte\""),
     (Refused, "ovf:capacity=\"100\"", "ovf:capacity=\"${size}\"", "its capacity is a property's"),
     (Broken, "ovf:capacity=\"100\"", "ovf:capacity=\"${sise}\"", "which is not there"),
     (Refused, "vmdk.html#streamOptimized", "vmdk.html#", "does not say which kind"),

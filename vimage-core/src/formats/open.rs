@@ -331,5 +331,12 @@ pub(super) fn format_of(source: &Source<'_>, named: Option<&str>) -> Result<&'st
     if let Some(name) = named {
         return by_name(name);
     }
-    Ok(probe(&members::head(source.file.as_ref(), &source.path)?))
+    let format = probe(&members::head(source.file.as_ref(), &source.path)?);
+    let is_text = source.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ovf"));
+    if is_text && format.name() == "raw" {
+        return Err(Error::unsupported("is an OVF descriptor, and no disk")
+            .at_path(&source.path)
+            .with_hint("name one of its disks: vimage info tells which there are"));
+    }
+    Ok(format)
 }

@@ -47,9 +47,13 @@ pub struct SevenZip {
 }
 
 impl SevenZip {
-    /// Whether a file that begins with `head` claims to be a 7z archive.
-    pub fn probe(head: &[u8]) -> bool {
-        is_7z(head)
+    /// Whether the file at `path` claims to be a 7z archive.
+    ///
+    /// # Errors
+    /// `Io` when it cannot be opened.
+    pub fn is_at(path: &Path) -> Result<bool> {
+        let mut head = [0; 32];
+        Ok(FileReader::open(path)?.read_exact_at(&mut head, 0).is_ok() && is_7z(&head))
     }
 
     /// Opens the archive at `path`; with `.001`, all of its volumes.

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::formats::CreateOptions;
 use crate::io::outputs::Published;
 use crate::io::pieces::stem_of_first;
-use crate::io::{FileId, FileReader, ReadAt};
+use crate::io::{FileId, FileReader};
 use crate::observer::Observer;
 use crate::operations::row::Row;
 use digests::Digests;
@@ -93,9 +93,7 @@ pub fn unpack(
 ) -> Result<Unpacked> {
     let (path, folder) = (path.as_ref(), folder.as_ref());
     let file = FileReader::open(path)?;
-    let mut head = [0; 32];
-    let packed = file.read_exact_at(&mut head, 0).is_ok() && SevenZip::probe(&head);
-    match (packed, &options.format) {
+    match (SevenZip::is_at(path)?, &options.format) {
         (false, None) => copy(&open_package(path)?, folder, options, observer),
         (false, Some(format)) => convert::package(&open_package(path)?, folder, format, options, observer),
         (true, None) => extract(&SevenZip::open(path)?, file.id(), folder, options, observer),

@@ -11,6 +11,7 @@ pub use report::{Member, Outcome, Report};
 
 use crate::error::{Error, Result};
 use crate::observer::Observer;
+use crate::operations::archive::SevenZip;
 use crate::operations::package::{OpenPackage, PackageKind, open_package};
 use crate::package::manifest::{self, Line};
 use crate::package::signature::{self, Signed};
@@ -32,9 +33,14 @@ pub struct VerifyOptions {
 /// finding, and so is what keeps the package from being read at all.
 ///
 /// # Errors
-/// `Io`, `Usage`, `Cancelled`.
+/// `Io`, `Usage`, `Cancelled`; `Unsupported` for a 7z archive.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions, observer: &dyn Observer) -> Result<Report> {
     let path = path.as_ref();
+    if SevenZip::is_at(path)? {
+        return Err(Error::unsupported("is a 7z archive, which is verified only by taking it apart")
+            .at_path(path)
+            .with_hint("vimage unpack checks it, and the package in it, on the way"));
+    }
     let package = match open_package(path) {
         Err(error) if is_of_the_system(&error) => return Err(error),
         Err(error) => return Ok(unreadable(path, &error)),

@@ -126,9 +126,10 @@ fn properties(case: &Case<'_>) -> BTreeSet<String> {
     keys
 }
 
-/// Proxmox knows units with a power only.
+/// Proxmox knows units with a power only. It makes no empty disks.
 pub(super) fn capacity_in_plain_bytes(case: &Case<'_>, found: &mut Findings) {
-    for disk in case.disks.iter().filter(|disk| disk.attribute("capacity").is_some()) {
+    let with_file = |disk: &&&Element| ["capacity", "fileRef"].iter().all(|name| disk.attribute(name).is_some());
+    for disk in case.disks.iter().filter(with_file) {
         let units = disk.attribute("capacityAllocationUnits").unwrap_or("byte");
         if bytes_of(units).is_some() && !units.contains('^') {
             let message = format!("its unit of capacity is {}", quoted(units));

@@ -1,7 +1,7 @@
 //! Manifests: the digests of a package's files, as OVF has them.
 //!
 //! DSP0243, "Distribution of OVF packages", has the grammar: `SHA256(disk.vmdk)= ` and lower-case hexadecimal digits, a line a
-//! file. [`write`] writes nothing else, [`read`] takes what other tools write too, and [`rules`] tells who stumbles over that.
+//! file. [`write()`] writes nothing else, [`read`] takes what other tools write too, and [`rules`] tells who stumbles over that.
 
 use crate::error::{Error, Result};
 use crate::package::Finding;

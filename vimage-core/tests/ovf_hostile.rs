@@ -73,6 +73,11 @@ fn what_is_repeated_cannot_outgrow_the_text() {
     let class = "x".repeat(1 << 20);
     let product = format!("<ProductSection ovf:class=\"{class}\"><Info/>{properties}</ProductSection><EulaSection>");
     corrupt(&MADE.replacen("<EulaSection>", &product, 1), "ovf:class is longer than 1024 bytes");
+    // A short class many times over.
+    let properties: String = (0..40_000).map(|number| format!("<Property ovf:key=\"p{number}\"/>")).collect();
+    let class = "x".repeat(1000);
+    let product = format!("<ProductSection ovf:class=\"{class}\"><Info/>{properties}</ProductSection><EulaSection>");
+    corrupt(&MADE.replacen("<EulaSection>", &product, 1), "classes of properties come to more than");
 
     let eulas = "<EulaSection><Info/><License ovf:msgid=\"a\"/></EulaSection>".repeat(20_000);
     let strings = format!("<Strings><Msg ovf:msgid=\"a\">{}</Msg></Strings></Envelope>", "x".repeat(1 << 20));

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use vimage_core::io::Flow;
 use vimage_core::io::outputs::Published;
+use vimage_core::io::{FileId, Flow};
 use vimage_core::operations::{Contents, External, PackedDisk, Signing, pack_into};
 use vimage_core::package::appliance::{Appliance, Firmware};
 use vimage_core::package::description;
@@ -33,10 +33,16 @@ pub(super) fn run(args: &PackArgs) -> Result<Answer> {
     if args.init {
         return init(args);
     }
-    let text = read(&args.appliance)?;
-    let text = String::from_utf8(text).map_err(|_| Error::usage("is not text in UTF-8").at_path(&args.appliance))?;
-    let appliance = description::read(&text, &args.appliance, &mut read)?;
-    let mut options = options(&args.package, args.target.as_deref())?;
+    let mut texts = Texts::default();
+    let text = texts.read(&args.appliance)?;
+    let text = String::from_utf8(text).map_err(|_| {
+        Error::usage("is not text in UTF-8, so no description of an appliance")
+            .at_path(&args.appliance)
+            .with_hint("vimage pack --init writes one for a disk; vimage convert -O ova needs none")
+    })?;
+    let appliance = description::read(&text, &args.appliance, &mut |path| texts.read(path))?;
+    let mut options = options(args, &mut texts)?;
+    options.sources = texts.read;
     options.trim = args.trim.map_or(Trim::No, TrimArg::trim);
     options.level = args.level;
     options.split = args.split.map(|size| size.0);
@@ -58,8 +64,7 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<Answer> {
     }
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&output.snapshot);
-    let name = args.source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut appliance = Appliance::new(name).with_image(&args.source);
+    let mut appliance = Appliance::new(name(args)).with_image(&args.source);
     if starts_by_efi(&open(&args.source, &opening)?)? {
         appliance.firmware = Firmware::Efi { secure_boot: false };
     }
@@ -80,8 +85,21 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<Answer> {
     job.run(args.show.progress, args.json)
 }
 
+/// What a machine that nobody named is called: as its package, or as its disk.
+fn name(args: &ConvertArgs) -> String {
+    const LONGEST: usize = 80;
+    let target = args.target.as_deref().filter(|target| *target != Path::new("-") && !target.is_dir());
+    let stems = [target, Some(args.source.as_path())].into_iter().flatten().filter_map(Path::file_stem);
+    let mut names =
+        stems.map(|stem| stem.to_string_lossy().chars().filter(|c| !c.is_control()).take(LONGEST).collect());
+    names.find(|name: &String| Appliance::new(name).stem().is_ok()).unwrap_or_else(|| "appliance".into())
+}
+
 /// Writes a description to start from.
 fn init(args: &PackArgs) -> Result<Answer> {
+    if args.target.as_deref() == Some(Path::new("-")) {
+        return Err(Error::usage("a description goes to a file").with_hint("vimage pack --init DISK FILE"));
+    }
     let disk = open(&args.appliance, &open_options(None, &args.open))?;
     let target = args.target.clone().unwrap_or_else(|| DESCRIPTION.into());
     let name = args.appliance.file_stem().unwrap_or_default().to_string_lossy().into_owned();
@@ -124,10 +142,17 @@ impl Job<'_> {
         let begun = Instant::now();
         let shown = Progress::new("Packing", progress, self.quiet);
         if self.target == Some(Path::new("-")) {
+            if json {
+                return Err(Error::usage("standard output takes the OVA, so no JSON").with_hint("name a file"));
+            }
             if std::io::stdout().is_terminal() {
                 return Err(Error::usage("standard output is a terminal, and an OVA is nothing to read"));
             }
-            pack_into(self.appliance, Arc::new(Mutex::new(Out)), self.options, &shown)?;
+            let made = pack_into(self.appliance, Arc::new(Mutex::new(Out)), self.options, &shown)?;
+            drop(shown);
+            if !self.quiet {
+                made.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            }
             return Ok(Answer::Yes);
         }
         let ending = ending(self.options.package);
@@ -158,9 +183,17 @@ fn ending(package: Package) -> &'static str {
     }
 }
 
-fn options(args: &PackageArgs, target: Option<&Path>) -> Result<PackOptions> {
-    let extension = target.and_then(|target| target.extension()).and_then(|extension| extension.to_str());
-    let name = args.format.as_deref().or(extension).unwrap_or("ova");
+fn options(all: &PackArgs, texts: &mut Texts) -> Result<PackOptions> {
+    let args = &all.package;
+    let named = all.target.as_deref().filter(|target| !target.is_dir());
+    let extension = named.and_then(|target| target.extension()).and_then(|extension| extension.to_str());
+    if let (None, Some(name @ ("ovf" | "vmx"))) = (&args.format, extension) {
+        return Err(Error::usage("this package is a folder, and its name that of a file in it")
+            .with_hint(format!("name the folder: -O {name} FOLDER")));
+    }
+    let known =
+        extension.filter(|extension| ["ova", "box", "7z"].iter().any(|name| extension.eq_ignore_ascii_case(name)));
+    let name = args.format.as_deref().or(known).unwrap_or("ova");
     let package = match name.to_ascii_lowercase().as_str() {
         "ova" => Package::Ova,
         "ovf" => Package::Ovf,
@@ -188,24 +221,34 @@ fn options(args: &PackageArgs, target: Option<&Path>) -> Result<PackOptions> {
         HostArg::Virtualbox => Host::VirtualBox,
     };
     options.digest = args.digest;
-    options.signing = signing(args)?;
+    let signs = matches!(package, Package::Ova | Package::Ovf | Package::SevenZip(Contents::Ovf));
+    if args.cert.is_some() && !signs {
+        return Err(Error::usage("this package has no manifest, so nothing to sign")
+            .with_hint("-O ova, -O ovf and -O 7z --of ovf have"));
+    }
+    if args.cert.is_some() && args.digest == Algorithm::Sha1 {
+        return Err(Error::usage("nothing is signed with SHA-1 any more").with_hint("--digest sha256"));
+    }
+    if all.split.is_some() && !matches!(package, Package::Vmx | Package::SevenZip(_)) {
+        return Err(Error::usage("this package is not split").with_hint("-O 7z --split makes volumes, -O vmx extents"));
+    }
+    options.signing = signing(args, texts)?;
     options.time = source_date_epoch()?;
     Ok(options)
 }
 
-fn signing(args: &PackageArgs) -> Result<Option<Arc<Signing>>> {
+fn signing(args: &PackageArgs, texts: &mut Texts) -> Result<Option<Arc<Signing>>> {
     let Some(certificate) = &args.cert else { return Ok(None) };
     let in_certificate = |error: Error| error.at_path(certificate);
-    let pem = read(certificate)?;
+    let pem = texts.read(certificate)?;
+    // Which of the two files is wrong has to be clear.
+    let outside = Signer::external(&pem).map_err(in_certificate)?;
     match (&args.sign, &args.sign_with) {
         (Some(key), _) => {
-            let signer = Signer::new(&read(key)?, &pem).map_err(|error| error.at_path(key))?;
+            let signer = Signer::new(&texts.read(key)?, &pem).map_err(|error| error.at_path(key))?;
             Ok(Some(Arc::new(Signing { signer, external: None })))
         }
-        (None, Some(command)) => {
-            let signer = Signer::external(&pem).map_err(in_certificate)?;
-            Ok(Some(Arc::new(Signing { signer, external: Some(external(command)) })))
-        }
+        (None, Some(command)) => Ok(Some(Arc::new(Signing { signer: outside, external: Some(external(command)) }))),
         (None, None) => {
             Err(Error::usage("a certificate alone signs nothing").with_hint("add --sign KEY or --sign-with COMMAND"))
         }
@@ -239,6 +282,7 @@ fn external(command: &str) -> External {
 fn source_date_epoch() -> Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(0),
+        Ok(text) if text.is_empty() => Ok(0),
         Ok(text) => text.trim().parse().map_err(|_| {
             Error::usage(format!("SOURCE_DATE_EPOCH is {text:?}"))
                 .with_hint("it counts the seconds since 1970, as date +%s does")
@@ -256,16 +300,31 @@ fn starts_by_efi(disk: &dyn Image) -> Result<bool> {
     Ok(head[512..].starts_with(b"EFI PART") && head[..440].iter().all(|&byte| byte == 0))
 }
 
-/// All of a file that a person names, which is a text.
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The files that a person names for their text: packing does not replace them.
+#[derive(Default)]
+struct Texts {
+    read: Vec<FileId>,
+}
+
+impl Texts {
+    /// All of a file.
+    fn read(&mut self, path: &Path) -> Result<Vec<u8>> {
+        let (text, id) = read(path)?;
+        self.read.push(id);
+        Ok(text)
+    }
+}
+
+fn read(path: &Path) -> Result<(Vec<u8>, FileId)> {
     let cannot = |cause| Error::io("cannot read", cause).at_path(path);
     let file = std::fs::File::open(path).map_err(cannot)?;
+    let id = FileId::of(&file.metadata().map_err(cannot)?);
     let mut text = Vec::new();
     file.take(LONGEST_TEXT + 1).read_to_end(&mut text).map_err(cannot)?;
     if text.len() as u64 > LONGEST_TEXT {
         return Err(Error::usage("is longer than 16 MiB, and no text").at_path(path));
     }
-    Ok(text)
+    Ok((text, id))
 }
 
 /// Standard output.

@@ -83,7 +83,13 @@ pub fn vagrantfile(appliance: &Appliance, provider: Provider, disks: &[Packed]) 
     // That of SSH takes the place of Vagrant's own, which has this name.
     let ssh = forwards().position(|forward| forward.guest == 22 && !forward.udp);
     for (number, forward) in forwards().enumerate() {
-        lines.push(port(forward, if ssh == Some(number) { "ssh" } else { &forward.name }));
+        let name = match (ssh == Some(number), forward.name.as_str()) {
+            (true, _) => "ssh",
+            // Of two with one name Vagrant keeps the last.
+            (false, "ssh") if ssh.is_some() => "ssh-2",
+            (false, name) => name,
+        };
+        lines.push(port(forward, name));
     }
     if provider == Provider::Libvirt {
         lines.push("config.vm.provider :libvirt do |libvirt|".into());

@@ -170,8 +170,8 @@ secure-boot = true
 hardware = 11"#,
         "line 6: system.secure-boot: needs hardware = 13 or later, not 11",
     ),
-    ("hardware = 6", "line 5: system.hardware: has to be from 7 to 22, not 6"),
-    ("hardware = 23", "line 5: system.hardware: has to be from 7 to 22, not 23"),
+    ("hardware = 6", "line 5: system.hardware: has to be from 7 to 21, not 6"),
+    ("hardware = 22", "line 5: system.hardware: has to be from 7 to 21, not 22"),
     (
         r#"cpus = 4
 cores-per-socket = 2

@@ -7,10 +7,11 @@ use super::{Contents, PackOptions, Package, PackedAppliance, pack};
 use crate::error::{Error, Result};
 use crate::io::Outputs;
 use crate::io::outputs::TEMPORARY_SUFFIX;
+use crate::io::pieces::piece_name;
 use crate::observer::Observer;
 use crate::operations::archive::{Entry, write_7z};
 use crate::package::appliance::Appliance;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Packs `appliance` as an archive of `contents` at `path`.
 pub(super) fn pack_archive(
@@ -18,10 +19,11 @@ pub(super) fn pack_archive(
     path: &Path,
     contents: Contents,
     options: &PackOptions,
+    outputs: &Outputs,
     observer: &dyn Observer,
 ) -> Result<PackedAppliance> {
-    let outputs = Outputs::new(options.replace, Vec::new());
-    let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    let first: Option<PathBuf> = options.split.map(|_| piece_name(&path.to_string_lossy(), 1).into());
+    outputs.check(first.as_deref().unwrap_or(path))?;
     let stem = appliance.stem()?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let staging = tempfile::Builder::new().prefix(&format!(".{stem}.")).suffix(TEMPORARY_SUFFIX).tempdir_in(beside);
@@ -36,7 +38,7 @@ pub(super) fn pack_archive(
     let entry =
         |path: &Path| Entry::file(format!("{stem}/{}", path.file_name().unwrap_or_default().to_string_lossy()), path);
     let entries = folder.files.iter().map(|file| entry(&file.path)).collect::<Result<Vec<_>>>()?;
-    write_7z(entries, path, options.split, rayon::current_num_threads(), &outputs, observer)?;
+    write_7z(entries, path, options.split, rayon::current_num_threads(), outputs, observer)?;
     if observer.cancelled() {
         return Err(Error::cancelled());
     }

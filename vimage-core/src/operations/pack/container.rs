@@ -34,6 +34,17 @@ pub(super) trait Container {
     /// Writes a text for which room was kept.
     fn fill(&mut self, name: &str, text: &[u8]) -> Result<()>;
 
+    /// Whether texts are still wanted when the images are written.
+    fn wants_texts(&self) -> bool {
+        true
+    }
+
+    /// Checks that the image `name` may be made, before any work is done for it.
+    fn check(&self, name: &str) -> Result<()> {
+        let _ = name;
+        Ok(())
+    }
+
     /// Ends it.
     fn finish(self: Box<Self>) -> Result<()>;
 }
@@ -52,6 +63,10 @@ impl Folder {
 
 impl Container for Folder {
     fn reserve(&mut self, name: &str, _: u64) -> Result<()> {
+        self.outputs.check(&self.path.join(name))
+    }
+
+    fn check(&self, name: &str) -> Result<()> {
         self.outputs.check(&self.path.join(name))
     }
 
@@ -206,6 +221,10 @@ impl Container for TarPipe {
 
     fn fill(&mut self, _: &str, _: &[u8]) -> Result<()> {
         Ok(())
+    }
+
+    fn wants_texts(&self) -> bool {
+        false
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::formats::{OpenImage, OpenOptions, open};
 use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::{FileId, Outputs};
-use crate::layers::{Grown, Zeros};
+use crate::layers::{Checked, Grown, Zeros};
 use crate::observer::Observer;
 use crate::operations::convert::{ConvertOptions, write};
 use crate::package::appliance::{Appliance, Disk};
@@ -52,8 +52,12 @@ impl<'a> Disks<'a> {
         let images = appliance.disks.iter().map(|disk| open_disk(disk, options)).collect::<Result<Vec<_>>>()?;
         let packed = appliance.disks.iter().zip(&images).map(|(disk, image)| {
             let size = image.as_ref().map(Image::size).or(disk.size).unwrap_or(0);
-            let capacity = size.checked_next_multiple_of(CAPACITY_UNIT).filter(|&capacity| capacity > 0);
-            let capacity = capacity.ok_or_else(|| Error::usage(format!("a disk of {size} bytes cannot be packed")))?;
+            let capacity =
+                size.checked_next_multiple_of(CAPACITY_UNIT).filter(|capacity| (1..1 << 63).contains(capacity));
+            let capacity = capacity.ok_or_else(|| {
+                let error = Error::usage(format!("a disk of {size} bytes cannot be packed"));
+                disk.image.iter().fold(error, |error, image| error.at_path(&image.path))
+            })?;
             Ok(PackedDisk { file: None, capacity, populated: 0, survey: None })
         });
         let packed = packed.collect::<Result<_>>()?;
@@ -91,11 +95,14 @@ impl<'a> Disks<'a> {
         let capacity = self.packed[index].capacity;
         let zeros = Zeros(capacity);
         let image: &dyn Image = self.images[index].as_ref().map_or(&zeros, |image| image);
-        let image = Grown::new(image, capacity);
-        let total = self.packed.iter().map(|disk| disk.capacity).sum::<u64>() * self.passes;
+        // A package is not to hold what nobody can unpack.
+        let image = Checked(image);
+        let image = Grown::new(&image, capacity);
+        let sum = self.packed.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.capacity));
+        let total = sum.saturating_mul(self.passes);
         let observer = Stretch { observer: self.observer, before: self.passed, total };
         let written = write(&image, None, path, conversion, outputs, &observer)?;
-        self.passed += capacity;
+        self.passed = self.passed.saturating_add(capacity);
         let disk = &mut self.packed[index];
         disk.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
         disk.populated = written.outcome.stored.min(capacity);
@@ -146,7 +153,7 @@ impl Observer for Stretch<'_> {
     }
 
     fn reached(&self, position: u64) {
-        self.observer.reached(self.before + position);
+        self.observer.reached(self.before.saturating_add(position));
     }
 
     fn cancelled(&self) -> bool {

@@ -28,6 +28,7 @@ pub(super) fn put(
     for (name, text) in &texts {
         container.reserve(name, text.len() as u64)?;
     }
+    names.iter().try_for_each(|name| container.check(name))?;
     for (index, name) in names.iter().enumerate() {
         let conversion = conversion(disks, options);
         let mut make = |path: &Path, outputs: &Outputs| disks.write(index, &conversion, path, outputs);

@@ -10,7 +10,7 @@ mod open_virtualization;
 
 use crate::error::{Error, Result};
 use crate::io::outputs::Published;
-use crate::io::{Flow, Outputs};
+use crate::io::{FileId, Flow, Outputs};
 use crate::observer::Observer;
 use crate::package::appliance::Appliance;
 use crate::package::manifest::Algorithm;
@@ -73,6 +73,8 @@ pub struct PackOptions {
     pub split: Option<u64>,
     /// The time that files in archives bear: seconds since 1970.
     pub time: u64,
+    /// Files that the appliance was described by, which are not replaced either.
+    pub sources: Vec<FileId>,
     /// Replace files that are in the way.
     pub replace: bool,
     /// Flush the files to the disk before they get their names.
@@ -93,6 +95,7 @@ impl PackOptions {
             level: None,
             split: None,
             time: 0,
+            sources: Vec::new(),
             replace: false,
             flush: true,
             allow_external: false,
@@ -145,17 +148,23 @@ pub fn pack(
     observer: &dyn Observer,
 ) -> Result<PackedAppliance> {
     let path = path.as_ref();
-    if let Package::SevenZip(contents) = options.package {
-        return archive::pack_archive(appliance, path, contents, options, observer);
-    }
     appliance.check()?;
+    check_readme(appliance)?;
     let mut disks = Disks::open(appliance, options, observer)?;
-    let outputs = Outputs::new(options.replace, disks.files());
+    let sources = options.sources.iter().copied().chain(disks.files()).collect();
+    let outputs = Outputs::new(options.replace, sources);
     let outputs = if options.flush { outputs } else { outputs.unflushed() };
+    if let Package::SevenZip(contents) = options.package {
+        drop(disks);
+        return archive::pack_archive(appliance, path, contents, options, &outputs, observer);
+    }
     let mut container: Box<dyn Container> = match options.package {
         Package::Ova | Package::Vagrant(_) => Box::new(TarFile::new(outputs.create(path)?, options.time)),
         _ => {
             outputs.create_folder(path)?;
+            if options.replace {
+                supersede(path, appliance, options, disks.len(), &outputs)?;
+            }
             Box::new(Folder::new(path, &outputs))
         }
     };
@@ -204,6 +213,34 @@ fn put(
             open_virtualization::put(appliance, disks, options, container)
         }
         _ => machine::put(appliance, disks, options, container),
+    }
+}
+
+/// Marks what an older package of more disks, or a signed one, left in the folder `path`.
+fn supersede(path: &Path, appliance: &Appliance, options: &PackOptions, disks: usize, outputs: &Outputs) -> Result<()> {
+    let stem = appliance.stem()?;
+    let cannot = |cause| Error::io("cannot read this folder", cause).at_path(path);
+    for entry in path.read_dir().map_err(cannot)? {
+        let name = entry.map_err(cannot)?.file_name();
+        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&stem)) else { continue };
+        let number = rest.strip_prefix("-disk").map(|rest| rest.split(['-', '.']).next().unwrap_or_default());
+        let surplus = number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number > disks);
+        if surplus || (rest == ".cert" && options.signing.is_none()) {
+            outputs.supersede(&path.join(&name))?;
+        }
+    }
+    Ok(())
+}
+
+/// A README is no part of what the machine is made of.
+fn check_readme(appliance: &Appliance) -> Result<()> {
+    let Some(readme) = &appliance.readme else { return Ok(()) };
+    let name = readme.name.to_ascii_lowercase();
+    match [".ovf", ".mf", ".cert", ".vmdk", ".qcow2", ".vmx", ".xml"].iter().find(|ending| name.ends_with(**ending)) {
+        Some(ending) => {
+            Err(Error::usage(format!("a README cannot be called {}: files of packages end in {ending}", readme.name)))
+        }
+        None => Ok(()),
     }
 }
 

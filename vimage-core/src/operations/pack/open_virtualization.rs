@@ -37,6 +37,8 @@ pub(super) fn put(
         }
     }
 
+    let images = (0..disks.len()).filter(|&index| !disks.is_scratch(index));
+    images.map(|index| names.disk(index)).try_for_each(|name| container.check(&name))?;
     let mut stored = Vec::new();
     for index in 0..disks.len() {
         if disks.is_scratch(index) {
@@ -48,6 +50,9 @@ pub(super) fn put(
         stored.push(Some(container.image(&names.disk(index), Some(options.digest), &mut make)?));
     }
 
+    if !container.wants_texts() {
+        return Ok(());
+    }
     let packed: Vec<Packed> =
         stored.iter().enumerate().map(|(index, stored)| names.packed(disks, index, stored.as_ref())).collect();
     for (name, text) in names.beside(appliance, &packed)? {

@@ -5,7 +5,8 @@ use crate::package::appliance::{Appliance, Configuration};
 use std::collections::BTreeSet;
 
 /// Settings of a .vmx that the description has keys of its own for.
-const DESCRIBED: [(&str, &str); 10] = [
+const DESCRIBED: [(&str, &str); 11] = [
+    (".encoding", "nothing: it is fixed"),
     ("config.version", "nothing: it is fixed"),
     ("cpuid.corespersocket", "system.cores-per-socket"),
     ("displayname", "name"),

@@ -10,8 +10,8 @@ pub(crate) const CPUS: RangeInclusive<u32> = 1..=768;
 /// Cores of a socket: all may be in one.
 pub(crate) const CORES: RangeInclusive<u32> = CPUS;
 
-/// Generations of VMware's virtual hardware: 7 is ESX 4's, the first that knows OVF 1; 22 is the newest.
-pub(crate) const HARDWARE: RangeInclusive<u32> = 7..=22;
+/// Generations of VMware's virtual hardware: 7 is ESX 4's, the first that knows OVF 1; 21 is that of ESXi 8.0 U2, the newest that is known.
+pub(crate) const HARDWARE: RangeInclusive<u32> = 7..=21;
 
 /// The first generation of hardware with secure boot.
 const SECURE_BOOT_HARDWARE: u32 = 13;

@@ -16,7 +16,10 @@ pub(super) fn check(properties: &[Property]) -> Checked {
     for (index, property) in properties.iter().enumerate() {
         let key = Key::of("property").nth(index);
         names(&key, property)?;
-        if !known.insert((&property.class, &property.key, &property.instance)) {
+        // As the guest sees it.
+        let parts = [property.class.as_deref(), Some(property.key.as_str()), property.instance.as_deref()];
+        let whole = parts.into_iter().flatten().collect::<Vec<_>>().join(".");
+        if !known.insert(whole) {
             let message = format!("{:?} is the key of another one too", property.key);
             return Err(Fault::new(key.then("key"), message).with_hint("give one of them another class or instance"));
         }

@@ -10,6 +10,9 @@ use crate::package::descriptor::Version;
 /// Bytes of the longest class or instance of a product.
 const LONGEST_CLASS: usize = 1024;
 
+/// Bytes that the classes and instances of all properties come to at most, each counted as often as it has properties.
+const MOST_CLASSES: usize = 16 << 20;
+
 /// What a section or content is, as 1.x calls it. In 0.9 it is the `xsi:type` of a `Section` or `Content`:
 /// `ovf:DiskSection_Type`.
 pub(super) fn kind(element: &Element) -> &str {
@@ -90,12 +93,19 @@ pub(super) fn envelope(bytes: &[u8]) -> Result<(Element, Version)> {
 
 /// That classes and instances, which the whole key of each property repeats, are short.
 fn check_classes(envelope: &Element) -> Result<()> {
+    let mut whole = 0_usize;
     for section in contents(envelope).into_iter().flat_map(|content| those(content, "ProductSection")) {
         for name in ["class", "instance"] {
             if section.attribute(name).is_some_and(|value| value.len() > LONGEST_CLASS) {
                 let what = format!("ovf:{name} is longer than {LONGEST_CLASS} bytes");
                 return Err(Error::corrupt(format!("{}: {what}", section.place)));
             }
+        }
+        let parts = ["class", "instance"].map(|name| section.attribute(name).map_or(0, str::len));
+        whole = parts.iter().sum::<usize>().saturating_mul(section.children("Property").count()).saturating_add(whole);
+        if whole > MOST_CLASSES {
+            let what = format!("classes of properties come to more than {MOST_CLASSES} bytes");
+            return Err(Error::corrupt(format!("{}: {what}", section.place)));
         }
     }
     Ok(())

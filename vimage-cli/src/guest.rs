@@ -1,5 +1,6 @@
 //! What was found on a guest's disk, told to people and to programs.
 
+use crate::output::shown;
 use crate::size::Size;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -45,11 +46,10 @@ pub(crate) fn table(survey: &Survey) -> String {
             }
             Some(kept) => {
                 let style = if kept.fault { YELLOW } else { DIM };
-                let _ =
-                    writeln!(text, "{}  {style}kept whole: {}{style:#}", aligned(row, 0..3), printable(&kept.reason));
+                let _ = writeln!(text, "{}  {style}kept whole: {}{style:#}", aligned(row, 0..3), shown(&kept.reason));
                 if let Some(hint) = &kept.hint {
                     let indent = widths[0] + widths[1] + widths[2] + 6;
-                    let _ = writeln!(text, "{:indent$}{DIM}hint: {}{DIM:#}", "", printable(hint));
+                    let _ = writeln!(text, "{:indent$}{DIM}hint: {}{DIM:#}", "", shown(hint));
                 }
             }
         }
@@ -60,7 +60,7 @@ pub(crate) fn table(survey: &Survey) -> String {
 fn cells(region: &Region) -> [String; 6] {
     let size = |bytes: Option<u64>| bytes.map_or(String::new(), |bytes| Size(bytes).to_string());
     [
-        printable(&region.name),
+        shown(&region.name),
         region.kind.unwrap_or("?").to_owned(),
         size(Some(region.size)),
         size(region.used()),
@@ -77,11 +77,6 @@ fn bar(region: &Region) -> String {
     let part = |cell: &str, count: u64| cell.repeat(count as usize);
     let free = part("·", BAR - used - dropped);
     format!("{}{GREEN}{}{GREEN:#}{DIM}{free}{DIM:#}", part("█", used), part("▒", dropped))
-}
-
-/// Names come from the guest, and may hold what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
 }
 
 /// What was left out, in one line.

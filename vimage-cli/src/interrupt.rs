@@ -9,6 +9,9 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Notes the signals from now on. Where that cannot be, they end the process as they always do.
 pub(crate) fn install() {
+    // Where no step of the work ends soon, as where an archive is inflated, a second Ctrl-C ends the process at once. It is registered
+    // first, to find the note of the one before.
+    let _ = flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&INTERRUPTED));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         let _ = flag::register(signal, Arc::clone(&INTERRUPTED));
     }

@@ -17,6 +17,13 @@ const DIM: Style = Style::new().dimmed();
 /// The status of a process that a terminal interrupts.
 const INTERRUPTED: u8 = 130;
 
+/// A text from a file, which may hold what a terminal would obey: what is not printed as itself, or turns the direction of writing,
+/// is escaped. Quotes and backslashes stay as they are.
+pub(crate) fn shown(text: &str) -> String {
+    let escaped = |part: &str| part.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'");
+    text.split('\\').map(escaped).collect::<Vec<_>>().join("\\")
+}
+
 /// Writes `text` and a line end to standard output.
 ///
 /// # Errors

@@ -434,3 +434,80 @@ fn a_descriptor_is_no_disk() {
     folder.fails("convert x.ovf out.raw", &["x.ovf", "OVF descriptor", "vimage info"]);
     folder.makes("convert -f raw x.ovf out.raw", &["out.raw"]);
 }
+
+/// A file that lies beside the package and is called as a member is written is none of the package.
+#[test]
+fn a_package_is_read_from_itself_alone() {
+    let folder = appliance();
+    let before = folder.run("verify a.ova");
+    folder.put("a.ova:disk.vmdk", "# Disk DescriptorFile\nno more of it");
+    let after = folder.run("verify a.ova");
+    assert_eq!((after.stdout, after.stderr), (before.stdout, before.stderr));
+    folder.run("unpack a.ova out -O raw -q").succeeds();
+    folder.expect(&["out"]);
+    assert!(folder.read("out/disk.raw") == folder.read("sparse.raw"));
+}
+
+/// A guest writes the first sectors of its disk as it likes.
+#[test]
+fn a_raw_disk_that_begins_as_a_tar_does_is_a_raw_disk() {
+    let folder = Folder::with(&["one-sector"]);
+    folder.makes("convert one-sector.raw in.vmdk -q", &["in.vmdk"]);
+    let mut guest = tar(&[("in.vmdk", &folder.read("in.vmdk"))]);
+    guest.resize(1 << 20, 0);
+    folder.put("guest.raw", &guest);
+    folder.put("guest", &guest);
+    for name in ["guest.raw", "guest"] {
+        let info = folder.run(&format!("info --json {name}")).succeeds().json("info");
+        assert_eq!((&info["format"], &info["virtual-size"]), (&json!("raw"), &json!(1 << 20)), "{name}");
+        folder.makes(&format!("convert {name} g2.raw -q"), &["g2.raw"]);
+        assert!(folder.read("g2.raw") == guest, "{name}");
+        folder.remove("g2.raw");
+        // Who names the member means it.
+        folder.same(&format!("{name}:in.vmdk"), "one-sector.raw");
+    }
+}
+
+/// An OVF folder's descriptor, of a raw disk.
+fn raw_disk(name: &str, capacity: usize) -> String {
+    let text = OVF.replace("disk.vmdk", name).replace("67108864", &capacity.to_string());
+    text.replace("http://www.vmware.com/interfaces/specifications/vmdk.html#streamOptimized", "raw")
+}
+
+#[test]
+fn a_disk_of_a_folder_is_no_package() {
+    let folder = Folder::with(&["one-sector"]);
+    let disk = tar(&[("in.raw", &folder.read("one-sector.raw"))]);
+    folder.put("disk.tar", &disk);
+    folder.put("web.ovf", raw_disk("disk.tar", disk.len()));
+    folder.run("unpack web.ovf out -O raw -q").succeeds();
+    folder.expect(&["out"]);
+    assert!(folder.read("out/disk.raw") == disk);
+}
+
+#[test]
+fn a_folder_may_keep_its_disk_in_chunks() {
+    let folder = Folder::with(&["dense"]);
+    let disk = folder.read("dense.raw");
+    for (number, bytes) in disk.chunks(1 << 20).enumerate() {
+        folder.put(&format!("d.raw.{number:09}"), bytes);
+    }
+    folder.put("web.ovf", raw_disk("d.raw", disk.len()));
+    folder.run("unpack web.ovf out -O raw -q").succeeds();
+    folder.expect(&["out"]);
+    assert!(folder.read("out/d.raw") == disk);
+}
+
+#[test]
+fn a_disk_that_is_not_all_there_is_not_converted() {
+    let folder = Folder::with(&["one-sector"]);
+    let (name, chunk) = (|number| format!("d.raw.{number:09}"), vec![1; 1 << 20]);
+    let descriptor = raw_disk("d.raw", 4 << 20);
+    let ovf = ("web.ovf", descriptor.as_bytes());
+    folder.put("gap.ova", tar(&[ovf, (&name(0), &chunk), (&name(3), &chunk)]));
+    folder.fails("digest gap.ova:d.raw", &["d.raw.000000001 is missing", "d.raw.000000003 is there"]);
+    folder.fails("unpack gap.ova out -O raw", &["gap.ova"]);
+    // And where it is only shorter than the descriptor says.
+    folder.put("short.ova", tar(&[ovf, ("d.raw", &chunk)]));
+    folder.fails("unpack short.ova out -O raw", &["short.ova:d.raw", "1048576", "4194304"]);
+}

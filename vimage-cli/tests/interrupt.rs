@@ -139,3 +139,26 @@ fn a_walk_over_endless_empty_tables_stops() {
         folder.check();
     }
 }
+
+/// Nothing else can stop that, and it may take as long as whoever made the archive likes.
+#[test]
+fn a_second_interrupt_ends_the_inflation_of_an_archive() {
+    let folder = Folder::new();
+    folder.put("zeros", vec![0; 64 << 20]);
+    let packed = match std::process::Command::new("gzip").arg("-nc").arg(folder.path("zeros")).output() {
+        Ok(output) => output.stdout,
+        Err(_) => {
+            println!("left out: gzip is not installed");
+            return;
+        }
+    };
+    // Members of gzip that follow each other are one file (RFC 1952, 2.2): of 128 GiB here.
+    folder.put("large.box", packed.repeat(2048));
+    let running = Running::start(folder.command("info large.box"));
+    wait_until_ready(&running);
+    std::thread::sleep(Duration::from_millis(500));
+    kill_process(Pid::from_child(&running.child), Signal::INT).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    stop(running, Signal::INT).ends(130);
+    folder.check();
+}

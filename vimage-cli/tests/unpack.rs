@@ -335,3 +335,82 @@ fn other_products_packages_come_apart_into_what_they_hold() {
     }
     assert!(packages >= 10 && members >= 6, "{packages} packages, {members} members");
 }
+
+#[test]
+fn a_descriptor_that_cannot_be_relied_on_leaves_nothing() {
+    let folder = sound();
+    let path = folder.path();
+    fs::create_dir(path.join("out")).unwrap();
+    let doctype = OVF.replace("<Envelope", "<!DOCTYPE Envelope [<!ENTITY a \"b\">]><Envelope");
+    let absent = OVF.replace("disk.raw", "gone.raw");
+    for (text, word) in [(doctype.as_str(), "box.ovf"), ("<Envelope>", "box.ovf"), (absent.as_str(), "gone.raw")] {
+        fs::write(path.join("in/box.ovf"), text).unwrap();
+        assert!(tool(path, &["tar", "-cf", "a.ova", "-C", "in", "box.ovf", "box.mf", "disk.raw"]));
+        let mut packages = vec!["a.ova", "in/box.ovf"];
+        let _ = fs::remove_file(path.join("a.7z"));
+        if tool(path, &["7zz", "a", "a.7z", "in"]) {
+            packages.push("a.7z");
+        }
+        for package in packages {
+            refuses(path, package, &[word]);
+            refuses(path, &format!("{package} -O qcow2"), &[word]);
+        }
+    }
+    fs::write(path.join("in/box.ovf"), OVF).unwrap();
+    fs::write(path.join("in/other.ovf"), OVF).unwrap();
+    if tool(path, &["7zz", "a", "two.7z", "in"]) {
+        refuses(path, "two.7z", &["two descriptors", "box.ovf", "other.ovf"]);
+        refuses(path, "two.7z -O qcow2", &["two descriptors"]);
+    }
+}
+
+#[test]
+fn no_volume_of_an_archive_is_written_over() {
+    let folder = sound();
+    let path = folder.path();
+    fs::write(path.join("in/v.7z.002"), "not the volume").unwrap();
+    if !tool(path, &["7zz", "a", "-v300", "v.7z", "./in/box.ovf", "./in/disk.raw", "./in/v.7z.002"]) {
+        return;
+    }
+    let volume = fs::read(path.join("v.7z.002")).unwrap();
+    for words in ["v.7z.001 . --force", "v.7z.001 . -O qcow2 --force"] {
+        assert_eq!(unpack(path, words).status.code(), Some(2), "{words}");
+        assert!(fs::read(path.join("v.7z.002")).unwrap() == volume, "{words}");
+    }
+}
+
+#[test]
+fn disks_are_not_taken_from_files_that_no_text_names() {
+    let folder = package("");
+    let path = folder.path();
+    fs::create_dir(path.join("out")).unwrap();
+    let disk = "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n\
+                RW 2048 FLAT \"disk-flat.vmdk\" 0\n";
+    fs::write(path.join("in/disk.vmdk"), disk).unwrap();
+    fs::rename(path.join("in/disk.raw"), path.join("in/disk-flat.vmdk")).unwrap();
+    fs::write(path.join("in/box.ovf"), OVF.replace("disk.raw", "disk.vmdk")).unwrap();
+    refuses(path, "in/box.ovf -O raw", &["disk-flat.vmdk", "the descriptor does not name"]);
+    // Pieces are joined by their numbers alone.
+    let halves = self::disk();
+    fs::write(path.join("in/disk.raw.001"), &halves[..1 << 19]).unwrap();
+    fs::write(path.join("in/disk.raw.002"), &halves[1 << 19..]).unwrap();
+    fs::write(path.join("in/box.ovf"), OVF.replace("disk.raw", "disk.raw.001")).unwrap();
+    refuses(path, "in/box.ovf -O qcow2", &["disk.raw.002", "the descriptor does not name"]);
+    // With the file named, it is taken.
+    let more = OVF.replace("disk.raw\"/>", "disk.vmdk\"/><File ovf:id=\"file2\" ovf:href=\"disk-flat.vmdk\"/>");
+    fs::write(path.join("in/box.ovf"), more).unwrap();
+    let output = unpack(path, "in/box.ovf out/made -O raw");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(fs::read(path.join("out/made/disk.raw")).unwrap() == self::disk());
+}
+
+#[test]
+fn a_certificate_that_is_not_the_signature_is_told_of() {
+    let folder = sound();
+    let path = folder.path();
+    fs::write(path.join("in/server.cert"), "x").unwrap();
+    assert!(tool(path, &["tar", "-cf", "a.ova", "-C", "in", "box.ovf", "box.mf", "disk.raw", "server.cert"]));
+    let output = unpack(path, "a.ova made --json");
+    let text = String::from_utf8_lossy(&output.stdout).replace([' ', '\n'], "");
+    assert!(text.contains(r#""uncovered":["box.ovf","server.cert"]"#), "{text}");
+}

@@ -12,6 +12,7 @@ use package::{Entry, Package};
 use serde_json::{Value, json};
 use std::process::Command;
 use support::{Folder, left_out};
+use vimage_core::operations::VerifyOptions;
 
 /// What is found, by place and message.
 pub(crate) fn findings(report: &Value) -> Vec<String> {
@@ -320,4 +321,148 @@ fn nothing_of_a_package_reaches_the_terminal_raw() {
     folder.put("a.ova", package.archive());
     let said = folder.run("verify a.ova").ends(1).stdout;
     assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+}
+
+/// A text that says that the disk is in another file of its folder.
+fn flat_descriptor(rest: &str) -> String {
+    format!(
+        "# Disk DescriptorFile\nversion=1\nCID=fffffffe\n{rest}\ncreateType=\"monolithicFlat\"\nRW 8192 FLAT \"a-flat.vmdk\" 0\n"
+    )
+}
+
+/// Verifies `package` as an archive; what is found must have all of `words`.
+#[track_caller]
+fn finds(folder: &Folder, package: &Package, words: &[&str]) {
+    folder.put("a.ova", package.archive());
+    let found = findings(&folder.run("verify a.ova --json").ends(1).json("verify"));
+    for words in words {
+        assert!(found.iter().any(|finding| finding.contains(words)), "no {words:?} in {found:#?}");
+    }
+}
+
+#[test]
+fn a_member_more_does_not_turn_off_the_rules_of_its_kind() {
+    let (folder, mut package) = folder();
+    package.entries.remove(1);
+    package.entries.push(Entry::new("metadata.json", r#"{"provider":"virtualbox"}"#));
+    let words = ["a.ovf: the package has no manifest", "metadata.json: the descriptor does not name it"];
+    finds(&folder, &package, &words);
+    assert_eq!(folder.run("verify a.ova --json").ends(1).json("verify")["kind"], "ova");
+}
+
+#[test]
+fn what_is_compressed_otherwise_than_is_said_or_not_looked_into_is_told() {
+    let (folder, mut package) = folder();
+    package.edit("a.ovf", "ovf:id=\"file1\"", "ovf:id=\"file1\" ovf:compression=\"gzip\"");
+    package.seal("SHA256");
+    finds(&folder, &package, &["a-disk1.vmdk: the descriptor says that it is compressed with gzip, and it is not"]);
+
+    let mut bytes = vec![0x1f, 0x8b, 8];
+    bytes.resize(9 << 20, 7);
+    package.entry("a-disk1.vmdk").bytes = bytes;
+    package.seal("SHA256");
+    finds(&folder, &package, &["a-disk1.vmdk: it was not looked into"]);
+    package.edit("a.ovf", " ovf:compression=\"gzip\"", "");
+    package.seal("SHA256");
+    let words = ["a-disk1.vmdk: it was not looked into", "gzip, and the descriptor does not say so"];
+    finds(&folder, &package, &words);
+}
+
+#[test]
+fn two_disks_of_one_file_are_both_compared() {
+    let (folder, mut package) = folder();
+    let second = "<Disk ovf:diskId=\"disk2\" ovf:fileRef=\"file1\" ovf:capacity=\"3145728\"/></DiskSection>";
+    package.edit("a.ovf", "</DiskSection>", second);
+    package.seal("SHA256");
+    finds(&folder, &package, &["the disk has 4194304 bytes, and the descriptor says 3145728"]);
+}
+
+#[test]
+fn what_is_no_package_is_not_clean() {
+    let folder = Folder::new();
+    /// A name, members with their text, and what is said of them.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 4] = [
+        ("r.tar", &[("hello.txt", "hello")], &["r.tar: it has neither a descriptor nor metadata.json"]),
+        ("j.box", &[("box.img", "QFI")], &["j.box: it has no metadata.json"]),
+        ("k.box", &[("metadata.json", "{")], &["metadata.json: it is not JSON", "k.box: it has neither a disk"]),
+        ("l.box", &[("metadata.json", "{}")], &["metadata.json: it names no provider"]),
+    ];
+    for (name, members, words) in cases {
+        let entries = members.iter().map(|(name, text)| Entry::new(name, text)).collect();
+        folder.expect(&[name]);
+        folder.put(name, Package { entries, end: vec![0; 1024] }.archive());
+        let found = findings(&folder.run(&format!("verify {name} --json")).ends(1).json("verify"));
+        for words in words {
+            assert!(found.iter().any(|finding| finding.contains(words)), "{name}: no {words:?} in {found:?}");
+        }
+    }
+}
+
+#[test]
+fn files_of_a_disk_that_no_text_names_and_parents_that_are_not_there_are_found() {
+    let (folder, mut package) = folder();
+    let parent = "parentCID=12345678\nparentFileNameHint=\"base.vmdk\"";
+    for (rest, expected) in [
+        ("parentCID=ffffffff", "a-disk1.vmdk: it is made of \"a-flat.vmdk\" too"),
+        (parent, "a-disk1.vmdk: it lies over \"base.vmdk\", which is not in the package"),
+    ] {
+        package.entry("a-disk1.vmdk").bytes = flat_descriptor(rest).into_bytes();
+        package.seal("SHA256");
+        finds(&folder, &package, &[expected]);
+        for entry in &package.entries {
+            folder.expect(&[&entry.name]);
+            folder.put(&entry.name, &entry.bytes);
+        }
+        folder.expect(&["a-flat.vmdk"]);
+        folder.put("a-flat.vmdk", vec![0; 4 << 20]);
+        let found = findings(&folder.run("verify a.ovf --json").ends(1).json("verify"));
+        assert!(found.iter().any(|finding| finding.contains(expected)), "no {expected:?} in {found:?}");
+    }
+}
+
+#[test]
+fn weak_signatures_are_told() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        return left_out("openssl is not installed");
+    }
+    let (folder, mut package) = folder();
+    folder.expect(&["key", "pem", "a.mf", "sig"]);
+    openssl(&folder, "req -x509 -newkey rsa:1024 -nodes -keyout key -out pem -days 30 -subj /CN=me");
+    folder.put("a.mf", &package.entry("a.mf").bytes);
+    openssl(&folder, "dgst -sha1 -sign key -out sig a.mf");
+    let digits: String = folder.read("sig").iter().map(|byte| format!("{byte:02x}")).collect();
+    let certificate = format!("SHA1(a.mf)= {digits}\n{}", folder.text("pem"));
+    package.entries.insert(2, Entry::new("a.cert", certificate));
+    let words = ["a.cert: the manifest is signed by its SHA-1 digest", "a.cert: the key of CN=me has 1024 bits alone"];
+    finds(&folder, &package, &words);
+    folder.run("verify a.ova").ends(1).says(&["signed ", "risk"]);
+    // The library has no clock of its own.
+    for (now, words) in [(0, "CN=me is not valid yet"), (i64::MAX, "CN=me has expired")] {
+        let options = VerifyOptions { now: Some(now), ..VerifyOptions::default() };
+        let report = vimage_core::operations::verify(folder.path("a.ova"), &options, &()).unwrap();
+        assert!(report.findings.iter().any(|finding| finding.message.contains(words)), "{:?}", report.findings);
+    }
+}
+
+#[test]
+fn what_turns_the_direction_of_writing_does_not_reach_the_terminal() {
+    let (folder, mut package) = folder();
+    package.edit("a.ovf", "a-disk1.vmdk", "a&#x202e;kdmv.vmdk");
+    package.seal("SHA256");
+    folder.put("a.ova", package.archive());
+    let said = folder.run("verify a.ova").ends(1).stdout;
+    assert!(!said.contains('\u{202e}') && said.contains("\\u{202e}"), "{said:?}");
+}
+
+#[test]
+fn a_folders_manifest_is_found_in_capital_letters() {
+    let (folder, package) = folder();
+    for entry in &package.entries {
+        let name = entry.name.replace(".mf", ".MF");
+        folder.expect(&[&name]);
+        folder.put(&name, &entry.bytes);
+    }
+    let report = folder.run("verify a.ovf --json").succeeds().json("verify");
+    assert_eq!(outcomes(&report), ["ok a.ovf", "exempt a.MF", "ok a-disk1.vmdk"]);
 }

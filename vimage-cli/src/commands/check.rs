@@ -3,6 +3,7 @@
 use super::{Answer, open_options};
 use crate::args::CheckArgs;
 use crate::output;
+use crate::output::shown;
 use crate::progress::Progress;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -17,16 +18,11 @@ pub(super) fn run(args: &CheckArgs) -> Result<Answer> {
         output::json("check", &Report::new(&args.image.to_string_lossy(), &found))?;
     } else if !args.quiet {
         for finding in &found.list {
-            output::line(&finding.to_string().chars().flat_map(shown).collect::<String>())?;
+            output::line(&shown(&finding.to_string()))?;
         }
         output::line(&summary(&found))?;
     }
     Ok(if found.is_clean() { Answer::Yes } else { Answer::No })
-}
-
-/// Names in an image may hold what a terminal would obey.
-fn shown(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_debug().collect() } else { vec![c] }
 }
 
 fn summary(found: &Findings) -> String {

@@ -1,10 +1,12 @@
 //! `vimage info` of a package.
 
 use crate::output;
+use crate::output::shown;
 use crate::size::Size;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::path::Path;
+use vimage_core::io::ReadAt;
 use vimage_core::operations::{OpenPackage, PackageDisk, PackageKind};
 use vimage_core::package::descriptor::{Descriptor, Item, System, Version};
 use vimage_core::{Error, Result};
@@ -199,11 +201,6 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
         cells.collect::<String>().trim_end().to_owned()
     };
     rows.iter().map(line).collect()
-}
-
-/// A name from a package may hold what a terminal would obey.
-fn shown(text: &str) -> String {
-    text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
 }
 
 #[derive(Serialize)]

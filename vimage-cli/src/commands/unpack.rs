@@ -4,6 +4,7 @@ use super::Answer;
 use super::convert::File;
 use crate::args::{Cache, UnpackArgs};
 use crate::output;
+use crate::output::shown;
 use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
@@ -43,7 +44,7 @@ fn tell(unpacked: &Unpacked, seconds: f64) -> Result<()> {
     for file in &unpacked.files {
         let holes =
             if file.allocated < file.size { format!(", {} on disk", Size(file.allocated)) } else { String::new() };
-        output::line(&format!("{}: {}{holes}", printable(&file.path.to_string_lossy()), Size(file.size)))?;
+        output::line(&format!("{}: {}{holes}", shown(&file.path.to_string_lossy()), Size(file.size)))?;
     }
     output::line(&verified(unpacked))?;
     if !unpacked.left_out.is_empty() {
@@ -52,7 +53,7 @@ fn tell(unpacked: &Unpacked, seconds: f64) -> Result<()> {
     }
     let count = unpacked.files.len();
     let files = if count == 1 { "file" } else { "files" };
-    output::line(&format!("{}: {count} {files}, {seconds:.1} s", unpacked.folder.display()))
+    output::line(&format!("{}: {count} {files}, {seconds:.1} s", shown(&unpacked.folder.to_string_lossy())))
 }
 
 /// What was compared, and what could not be.
@@ -60,7 +61,7 @@ fn verified(unpacked: &Unpacked) -> String {
     let Some(manifest) = &unpacked.manifest else {
         return "nothing was compared: the package has no manifest".into();
     };
-    let manifest = printable(manifest);
+    let manifest = shown(manifest);
     let compared = match unpacked.verified.as_slice() {
         [] => format!("nothing was compared: {manifest} has no digests"),
         verified => format!("as {manifest} has them: {}", names(verified)),
@@ -72,14 +73,9 @@ fn verified(unpacked: &Unpacked) -> String {
 }
 
 fn names(names: &[String]) -> String {
-    let shown: Vec<_> = names.iter().take(LISTED).map(|name| printable(name)).collect();
+    let shown: Vec<_> = names.iter().take(LISTED).map(|name| shown(name)).collect();
     let more = if names.len() > LISTED { format!(" and {} more", names.len() - LISTED) } else { String::new() };
     format!("{}{more}", shown.join(", "))
-}
-
-/// A name from a package may hold what a terminal would obey.
-fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
 }
 
 #[derive(Serialize)]

@@ -4,6 +4,7 @@ use super::Answer;
 use crate::args::VerifyArgs;
 use crate::date::{day, now};
 use crate::output;
+use crate::output::shown;
 use crate::progress::Progress;
 use crate::size::Size;
 use anstyle::{AnsiColor, Style};
@@ -21,7 +22,7 @@ const DIM: Style = Style::new().dimmed();
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Answer> {
     let progress = Progress::new("Verifying", false, args.quiet || args.json);
-    let report = verify(&args.package, &VerifyOptions { quick: args.quick }, &progress)?;
+    let report = verify(&args.package, &VerifyOptions { quick: args.quick, now: Some(now()) }, &progress)?;
     drop(progress);
     if args.json {
         output::json("verify", &Document::new(&args.package.to_string_lossy(), &report))?;
@@ -72,6 +73,9 @@ fn signature(signed: &Signed) -> Vec<String> {
     if signer.self_signed {
         lines.push(format!("{:11}  self-signed: importers that do not know the signer warn", ""));
     }
+    if signed.chained != Some(true) && !signer.self_signed {
+        lines.push(format!("{:11}  issuer not in the file, not checked", ""));
+    }
     let (from, until) = (day(signer.not_before), day(signer.not_after));
     let (style, note) = match now() {
         now if now > signer.not_after => (YELLOW, ": expired, so vCenter warns"),
@@ -103,11 +107,6 @@ fn summary(report: &Report) -> String {
     let found: Vec<_> = found.into_iter().flatten().collect();
     let found = if found.is_empty() { "nothing to complain of".to_owned() } else { found.join(", ") };
     if files.is_empty() { found } else { format!("{}; {found}", files.join(", ")) }
-}
-
-/// Names in a package may hold what a terminal would obey.
-fn shown(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_debug().collect() } else { vec![c] }).collect()
 }
 
 #[derive(Serialize)]

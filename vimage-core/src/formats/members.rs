@@ -3,7 +3,7 @@
 use super::{FORMATS, HEAD, Source, probe};
 use crate::error::{Error, Result};
 use crate::image::ImageInfo;
-use crate::io::archive::split_member;
+use crate::io::archive::{self, split_member};
 use crate::io::gunzip::{MOST_INFLATED, gunzip, is_gzip};
 use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
 use crate::io::tar;
@@ -46,13 +46,14 @@ pub(super) fn named(path: &Path) -> Result<Option<(Arc<Archive>, String)>> {
     Ok(Some((opened, member)))
 }
 
-/// The archive in `file`, called `path`, and its only disk; none where it is no archive.
+/// The archive in `file`, called `path`, and its only disk; none where it is not named like an archive: the first bytes of a raw disk
+/// are its guest's, who may write there what begins as a tar does.
 ///
 /// # Errors
 /// `Usage` where the archive holds no disk or several; `Corrupt` where it is named like an archive and is none; and those of
 /// [`Archive::open`].
 pub(super) fn only(file: &Arc<FileReader>, path: &Path) -> Result<Option<(Arc<Archive>, String)>> {
-    if probe(&head(file.as_ref(), path)?).name() != "raw" {
+    if !archive::is_named(path) || probe(&head(file.as_ref(), path)?).name() != "raw" {
         return Ok(None);
     }
     let Some(archive) = Archive::open(file, path)? else {
@@ -171,24 +172,44 @@ impl Disk {
             Some(stem) => Some(Pieces::join(Arc::clone(&first), stem, &neighbors)),
             None => None,
         };
-        let joined = joined.transpose().map_err(|error| error.at_path(&path))?.filter(|pieces| pieces.count() > 1);
+        let joined = joined.transpose().map_err(|error| error.at_path(&path))?;
+        let count = joined.as_ref().map_or(1, Pieces::count) as u64;
+        if !whole && let Some(behind) = chunk_behind(archive, name, count) {
+            return Err(Error::corrupt(format!("{} is missing, but {behind} is there", chunk_name(name, count)))
+                .at_path(&path)
+                .with_hint("the package is not complete: download it again"));
+        }
+        let joined = joined.filter(|pieces| pieces.count() > 1);
         let piece = joined.as_ref().map(|_| first.size());
         let file: Arc<dyn ReadAt> = match joined {
             Some(pieces) => Arc::new(pieces),
             None => first,
         };
         let stored = file.size();
-        let cannot = |cause| Error::io("cannot read", cause).at_path(&path).at_offset(0);
-        if !is_packed(name) || !is_gzip(file.as_ref()).map_err(cannot)? {
-            return Ok(Disk { file, id, stored, piece, neighbors });
-        }
-        let inflated = FileReader::from_file(gunzip(file.as_ref(), &path, MOST_INFLATED)?)?;
-        Ok(Disk { file: Arc::new(inflated), id, stored, piece: None, neighbors })
+        Ok(Disk { file: inflated(file, &path)?, id, stored, piece, neighbors })
     }
 }
 
-/// Whether a member of this name is inflated where it begins as gzip does: any that is not named like a raw disk.
-fn is_packed(name: &str) -> bool {
-    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+/// A chunk of `name` that lies behind a gap: of which `count` are joined.
+fn chunk_behind<'a>(archive: &'a Archive, name: &str, count: u64) -> Option<&'a str> {
+    let names = archive.listing().members.iter().map(|member| member.name.as_str());
+    names.into_iter().find(|member| chunk_of(member).is_some_and(|(stem, number)| stem == name && number >= count))
+}
+
+/// The disk in `file`, called `path`: inflated where it is compressed with gzip.
+///
+/// # Errors
+/// As [`gunzip`].
+pub(super) fn inflated(file: Arc<dyn ReadAt>, path: &Path) -> Result<Arc<dyn ReadAt>> {
+    let cannot = |cause| Error::io("cannot read", cause).at_path(path).at_offset(0);
+    if !may_be_packed(path) || !is_gzip(file.as_ref()).map_err(cannot)? {
+        return Ok(file);
+    }
+    Ok(Arc::new(FileReader::from_file(gunzip(file.as_ref(), path, MOST_INFLATED)?)?))
+}
+
+/// Whether a disk of this name is inflated where it begins as gzip does: any that is not named like a raw disk.
+fn may_be_packed(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     !extension.is_some_and(|extension| matches!(extension.as_str(), "raw" | "img"))
 }

@@ -13,7 +13,7 @@ pub mod vmdk;
 
 pub use findings::{Finding, Findings, Severity};
 pub use members::disks;
-pub use open::{Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, describe_member, open};
+pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
 
 use crate::error::{Error, Result};

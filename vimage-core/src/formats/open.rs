@@ -113,22 +113,7 @@ impl Image for OpenImage {
 /// # Errors
 /// As [`open`].
 pub fn describe(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
-    let main = MainFile::open(path.as_ref(), options)?;
-    let (path, source) = (main.path.as_path(), main.source(options));
-    let info = format_of(&source, options.format.as_deref())?.describe(&source);
-    Ok((info.map_err(|error| error.at_path(path))?, main.allocated))
-}
-
-/// What the disk called `name` in `archive` says of itself, and how many bytes it takes there. Opens no other member but its
-/// pieces.
-///
-/// # Errors
-/// As [`open`].
-pub fn describe_member(archive: &Arc<Archive>, name: &str) -> Result<(ImageInfo, u64)> {
-    let (main, options) = (MainFile::of_member(archive, name)?, OpenOptions::default());
-    let source = main.source(&options);
-    let info = format_of(&source, None)?.describe(&source);
-    Ok((info.map_err(|error| error.at_path(&main.path))?, main.allocated))
+    MainFile::open(path.as_ref(), options)?.describe(options)
 }
 
 /// One image of a chain.
@@ -167,7 +152,10 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
 /// `Io` when a file is missing or cannot be read; `Corrupt` and `Unsupported` as the format has them; `Refused` when the
 /// image refers to a file elsewhere; `Usage` when there is no such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
-    let main = MainFile::open(path.as_ref(), options)?;
+    opened(&MainFile::open(path.as_ref(), options)?, options)
+}
+
+fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
     let (path, source) = (main.path.as_path(), main.source(options));
     let format = format_of(&source, options.format.as_deref())?;
     let opened = (|| {
@@ -235,15 +223,56 @@ fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
 /// # Errors
 /// `Io`, `Unsupported`, `Refused`, `Cancelled`.
 pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
-    let main = MainFile::open(path.as_ref(), options)?;
-    let (path, source) = (main.path.as_path(), main.source(options));
-    match format_of(&source, options.format.as_deref())?.check(&source, observer) {
-        Err(error) if error.kind() == ErrorKind::Corrupt => {
-            let mut findings = Findings::default();
-            findings.add_error(&error);
-            Ok(findings)
+    MainFile::open(path.as_ref(), options)?.check(options, observer)
+}
+
+/// A disk of a package that is open: it is read from what is held of it, and never looked up by its path again.
+#[derive(Debug, Clone)]
+pub enum DiskFile {
+    /// The member of an archive, or the name without numbers of those that are its chunks.
+    Member(Arc<Archive>, String),
+    /// A file, or the first of several.
+    File {
+        /// The open file.
+        first: Arc<FileReader>,
+        /// Where that lies.
+        first_path: PathBuf,
+        /// What the disk is called: the same, or for a disk in an OVF package's chunks the path without their numbers.
+        path: PathBuf,
+    },
+}
+
+impl DiskFile {
+    /// The disk's path, as errors name it.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            DiskFile::Member(archive, name) => archive.path_of(name),
+            DiskFile::File { path, .. } => path.clone(),
         }
-        checked => checked.map_err(|error| error.at_path(path)),
+    }
+
+    /// Opens it, as [`open`] does, whatever its bytes begin with: a disk of a package is no package.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn open(&self) -> Result<OpenImage> {
+        opened(&MainFile::of_disk(self)?, &OpenOptions::default())
+    }
+
+    /// What it says of itself, and how many bytes it takes.
+    ///
+    /// # Errors
+    /// As [`open`].
+    pub fn describe(&self) -> Result<(ImageInfo, u64)> {
+        MainFile::of_disk(self)?.describe(&OpenOptions::default())
+    }
+
+    /// Looks for faults in it, as [`check`] does.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn check(&self, observer: &dyn Observer) -> Result<Findings> {
+        MainFile::of_disk(self)?.check(&OpenOptions::default(), observer)
     }
 }
 
@@ -309,6 +338,47 @@ impl MainFile {
         let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
         let allocated = pieces.allocated();
         Ok(MainFile { file: Arc::new(pieces), path, id, allocated, piece, neighbors, archive })
+    }
+
+    fn of_disk(disk: &DiskFile) -> Result<Self> {
+        let (first, first_path, path) = match disk {
+            DiskFile::Member(archive, name) => return Self::of_member(archive, name),
+            DiskFile::File { first, first_path, path } => (Arc::clone(first), first_path, path),
+        };
+        let neighbors = Neighbors::of(first_path);
+        let mut main = match path == first_path {
+            true => Self::of_file(first, path, neighbors)?,
+            false => Self::of_chunks(first, first_path, path, neighbors)?,
+        };
+        main.file = members::inflated(main.file, path)?;
+        Ok(main)
+    }
+
+    fn of_chunks(first: Arc<FileReader>, first_path: &Path, path: &Path, neighbors: Neighbors) -> Result<Self> {
+        let (id, piece, path) = (first.id(), Some(first.size()), path.to_owned());
+        neighbors.note(id, first_path);
+        let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let pieces = Pieces::join_chunks(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
+        let allocated = pieces.allocated();
+        Ok(MainFile { file: Arc::new(pieces), path, id, allocated, piece, neighbors, archive: None })
+    }
+
+    fn describe(&self, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
+        let source = self.source(options);
+        let info = format_of(&source, options.format.as_deref())?.describe(&source);
+        Ok((info.map_err(|error| error.at_path(&self.path))?, self.allocated))
+    }
+
+    fn check(&self, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
+        let source = self.source(options);
+        match format_of(&source, options.format.as_deref())?.check(&source, observer) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                let mut findings = Findings::default();
+                findings.add_error(&error);
+                Ok(findings)
+            }
+            checked => checked.map_err(|error| error.at_path(&self.path)),
+        }
     }
 
     fn source<'a>(&'a self, options: &'a OpenOptions) -> Source<'a> {

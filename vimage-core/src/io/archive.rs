@@ -99,6 +99,11 @@ pub fn split_member(path: &Path) -> Option<(PathBuf, String)> {
     None
 }
 
+/// Whether a file at `path` is named like an archive, compressed or not.
+pub fn is_named(path: &Path) -> bool {
+    tar::is_named(path) || may_be_packed(path)
+}
+
 /// Whether a file of this name may be a gzip-compressed tar.
 fn may_be_packed(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();

@@ -11,6 +11,13 @@ use std::path::Path;
 /// The most bytes that are made of one file, however few they come from.
 pub const MOST_INFLATED: u64 = 2 << 40;
 
+/// The most bytes other than holes that are made of one byte, beyond the first [`MOST_UNWEIGHED`]: text and programs come to 20 or so,
+/// what is made to fill a disk to 1000.
+const MOST_OF_ONE: u64 = 200;
+
+/// Bytes that are made of however few.
+const MOST_UNWEIGHED: u64 = 1 << 30;
+
 /// Bytes inflated at a time, each left out where it is zero.
 const STEP: usize = 64 << 10;
 
@@ -31,7 +38,8 @@ pub fn is_gzip(file: &dyn ReadAt) -> io::Result<bool> {
 /// Zeros become holes.
 ///
 /// # Errors
-/// `Corrupt` where it is damaged or was cut short; `Unsupported` where it makes more than `most` bytes; `Io`.
+/// `Corrupt` where it is damaged or was cut short; `Unsupported` where it makes more than `most` bytes, or where those that are stored,
+/// holes left out, are more than a gibibyte and more than 200 for each of its own; `Io`.
 pub fn gunzip(file: &dyn ReadAt, path: &Path, most: u64) -> Result<File> {
     let out = tempfile::tempfile().map_err(|cause| {
         Error::io("cannot make a temporary file to inflate it into", cause)
@@ -39,25 +47,40 @@ pub fn gunzip(file: &dyn ReadAt, path: &Path, most: u64) -> Result<File> {
     });
     let out = out.map_err(|error| error.at_path(path))?;
     let source = BufReader::with_capacity(STEP, FromStart { file, at: 0 });
-    inflate(&mut MultiGzDecoder::new(source), &out, most).map_err(|error| error.at_path(path))?;
+    let bounds = Bounds { all: most, stored: file.size().saturating_mul(MOST_OF_ONE).max(MOST_UNWEIGHED) };
+    inflate(&mut MultiGzDecoder::new(source), &out, &bounds).map_err(|error| error.at_path(path))?;
     Ok(out)
 }
 
-fn inflate(source: &mut dyn Read, out: &File, most: u64) -> Result<()> {
+/// How many bytes may be made: all of them, and those that are stored.
+struct Bounds {
+    all: u64,
+    stored: u64,
+}
+
+fn inflate(source: &mut dyn Read, out: &File, bounds: &Bounds) -> Result<()> {
+    let too_many = |what| {
+        Error::unsupported(format!("inflates to more than {what}"))
+            .with_hint("inflate it yourself, if you trust where it comes from: gzip -d")
+    };
     let cannot = |cause| Error::io("cannot write what it inflates to into the folder for temporary files", cause);
     let mut buffer = vec![0; STEP];
-    let mut at = 0;
+    let (mut at, mut stored) = (0, 0);
     loop {
         let len = fill(source, &mut buffer)?;
         if len == 0 {
             return out.set_len(at).map_err(cannot);
         }
-        if at + len as u64 > most {
-            return Err(Error::unsupported(format!("inflates to more than {most} bytes"))
-                .with_hint("inflate it yourself, if you trust where it comes from: gzip -d"));
+        if at + len as u64 > bounds.all {
+            return Err(too_many(format!("{} bytes", bounds.all)));
         }
         let bytes = &buffer[..len];
         if bytes.iter().any(|&byte| byte != 0) {
+            stored += len as u64;
+            if stored > bounds.stored {
+                let most = bounds.stored;
+                return Err(too_many(format!("{most} bytes that are not zero, which is a lot for its length")));
+            }
             out.write_all_at(bytes, at).map_err(cannot)?;
         }
         at += len as u64;
@@ -126,6 +149,19 @@ mod tests {
         out.read_exact_at(&mut read, 0).unwrap();
         bytes.extend(b"end");
         assert!(read == bytes && out.metadata().unwrap().len() == bytes.len() as u64);
+    }
+
+    #[test]
+    fn holes_are_not_counted_where_few_bytes_make_many() {
+        let bounds = Bounds { all: MOST_INFLATED, stored: 1 << 20 };
+        let inflated = |bytes: &[u8]| {
+            let out = tempfile::tempfile().unwrap();
+            let error = inflate(&mut MultiGzDecoder::new(&packed(bytes)[..]), &out, &bounds).err();
+            (error.map(|error| error.kind()), out.metadata().unwrap().len())
+        };
+        assert_eq!(inflated(&[0; 4 << 20]), (None, 4 << 20));
+        assert_eq!(inflated(&[1; 1 << 20]), (None, 1 << 20));
+        assert_eq!(inflated(&[1; 4 << 20]), (Some(ErrorKind::Unsupported), 1 << 20));
     }
 
     #[test]

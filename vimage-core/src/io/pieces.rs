@@ -76,14 +76,17 @@ impl Pieces {
                 return Err(Error::unsupported(format!("more than {MOST_PIECES} pieces")).at_path(path));
             }
             // Only the last may be short, so the one before this must have been whole.
-            if size != piece * (number - 1) || file.size() > piece || file.size() == 0 {
+            if Some(size) != piece.checked_mul(number - 1) || file.size() > piece || file.size() == 0 {
                 return Err(Error::corrupt(format!(
                     "piece {number} of {stem} does not fit: all pieces but the last must be {piece} bytes long"
                 ))
                 .at_path(path)
                 .with_hint("a piece was cut short, or belongs to another disk"));
             }
-            size += file.size();
+            let end = size.checked_add(file.size()).filter(|end| i64::try_from(*end).is_ok());
+            size = end.ok_or_else(|| {
+                Error::unsupported("its pieces together are longer than any file may be").at_path(path)
+            })?;
             files.push(file);
         }
         let after = files.len() as u64 + 2;

@@ -1,7 +1,7 @@
 //! Packages opened as a whole, for looking at, verifying and unpacking: nothing is written.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::{OpenOptions, describe, describe_member, disks, probe};
+use crate::formats::{DiskFile, disks, probe};
 use crate::image::ImageInfo;
 use crate::io::gunzip::is_gzip;
 use crate::io::pieces::{chunk_name, chunk_of};
@@ -66,7 +66,7 @@ pub struct PackageMember {
     /// Its path, as errors name it and as [`open`](crate::open) takes it: `appliance.ova:disk.vmdk`.
     pub path: PathBuf,
     /// Its bytes.
-    pub file: Arc<dyn ReadAt>,
+    pub file: Arc<FileReader>,
     /// The byte of the archive at which they begin, unless the archive was inflated.
     pub offset: Option<u64>,
     id: FileId,
@@ -90,6 +90,10 @@ pub struct PackageDisk<'a> {
     pub declared: Option<&'a descriptor::Disk>,
     /// Bytes that it takes in the package, where it is there.
     pub stored: Option<u64>,
+    /// Whether it begins as gzip does.
+    pub packed: bool,
+    /// What the descriptor says that its file is compressed with.
+    pub compression: Option<&'a str>,
     /// What the image says of itself; none where it is not there, was told of already, or would have to be inflated at length.
     pub info: Option<Result<ImageInfo>>,
 }
@@ -104,7 +108,9 @@ pub fn is_package(path: &Path) -> bool {
     if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
         return is_gzip(&file).unwrap_or(false);
     }
-    tar::is_tar(&file, path).unwrap_or(false) && head(&file).is_some_and(|head| probe(&head).name() == "raw")
+    name.ends_with(".tar")
+        && tar::is_tar(&file, path).unwrap_or(false)
+        && head(&file).is_some_and(|head| probe(&head).name() == "raw")
 }
 
 fn head(file: &dyn ReadAt) -> Option<[u8; 512]> {
@@ -129,8 +135,10 @@ pub fn open_package(path: impl AsRef<Path>) -> Result<OpenPackage> {
         None => return Err(no_package(&file, path)),
     };
     package.kind = match () {
-        () if package.metadata.is_some() || named(path, ".box") => PackageKind::Box,
+        () if named(path, ".box") => PackageKind::Box,
+        // A member more must not take it out of the rules that importers of OVAs have.
         () if package.descriptor.is_some() || named(path, ".ova") => PackageKind::Ova,
+        () if package.metadata.is_some() => PackageKind::Box,
         () => PackageKind::Tar,
     };
     Ok(package)
@@ -199,13 +207,17 @@ impl OpenPackage {
     fn of_folder(file: Arc<FileReader>, path: &Path) -> Result<Self> {
         let mut package = Self::empty(path, PackageKind::Folder);
         let neighbors = Neighbors::of(path);
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+        let name = name.ok_or_else(|| {
+            Error::unsupported("its name is not UTF-8, so its manifest cannot be told by it")
+                .at_path(path)
+                .with_hint("rename it, with its manifest and its signature")
+        })?;
         let stem = name.get(..name.len().saturating_sub(4)).unwrap_or_default().to_owned();
         package.add(name.clone(), path.to_owned(), file, None);
         let descriptor = package.read_descriptor(&name)?;
         for ending in [".mf", ".cert"] {
-            let text = format!("{stem}{ending}");
-            if neighbors.exists(&text) {
+            if let Some(text) = called(&neighbors, &stem, ending)? {
                 let (file, path) = neighbors.open(&text)?;
                 package.add(text, path, file, None);
             }
@@ -226,7 +238,13 @@ impl OpenPackage {
         }
         let chunked = !neighbors.exists(&file.href) && neighbors.exists(&chunk_name(&file.href, 0));
         let names = (0..).map(|number| chunk_name(&file.href, number)).take_while(|name| neighbors.exists(name));
-        let names: Vec<_> = if chunked { names.take(tar::MOST_MEMBERS).collect() } else { vec![file.href.clone()] };
+        let names: Vec<_> = if chunked { names.take(tar::MOST_MEMBERS + 1).collect() } else { vec![file.href.clone()] };
+        if names.len() > tar::MOST_MEMBERS {
+            let what = format!("is kept in more than {} chunks, which is the most that is read", tar::MOST_MEMBERS);
+            let path = self.path.with_file_name(&file.href);
+            self.missing.push((file.href.clone(), Error::unsupported(what).at_path(path)));
+            return;
+        }
         for name in names {
             match neighbors.open(&name) {
                 Ok((file, path)) => self.add(name, path, file, None),
@@ -250,6 +268,20 @@ impl OpenPackage {
     /// The member called `name`.
     pub fn member(&self, name: &str) -> Option<&PackageMember> {
         self.members.iter().find(|member| member.name == name)
+    }
+
+    /// The disk called `name`, as a member or in chunks; none where no file of that name is open. It is read from the package as it was
+    /// opened: its path may by now mean another file, and one called `appliance.ova:disk.vmdk` is none of this package.
+    pub fn disk_file(&self, name: &str) -> Option<DiskFile> {
+        let first = self.member(name).or_else(|| self.member(&chunk_name(name, 0)))?;
+        Some(match &self.archive {
+            Some(archive) => DiskFile::Member(Arc::clone(archive), name.to_owned()),
+            None => DiskFile::File {
+                first: Arc::clone(&first.file),
+                first_path: first.path.clone(),
+                path: if first.name == name { first.path.clone() } else { self.path.with_file_name(name) },
+            },
+        })
     }
 
     /// The files that hold it, none of which may be written to while it is read.
@@ -296,7 +328,8 @@ impl OpenPackage {
             let name = file.map(|file| file.href.clone());
             // Two disks of one file are looked into once.
             let first = name.as_ref().is_none_or(|name| names.insert(name.clone()));
-            found.push(self.disk(name, Some(disk), first.then_some(&mut to_inflate)));
+            let told = self.disk(name, Some(disk), first.then_some(&mut to_inflate));
+            found.push(PackageDisk { compression: file.and_then(|file| file.compression.as_deref()), ..told });
         }
         for name in self.archive.as_ref().map(disks).transpose()?.unwrap_or_default() {
             if names.insert(name.clone()) {
@@ -326,14 +359,18 @@ impl OpenPackage {
         let looked_into = to_inflate.is_some_and(|left| {
             let after = left.checked_sub(if packed { stored.unwrap_or(0) } else { 0 });
             *left = after.unwrap_or(*left);
-            after.is_some()
+            // Files of a folder are not inflated.
+            after.is_some() && (self.archive.is_some() || !packed)
         });
-        let info = first.filter(|_| looked_into).and_then(|first| match &self.archive {
-            Some(archive) => Some(describe_member(archive, name)),
-            None if !packed && whole.is_some() => Some(describe(&first.path, &OpenOptions::default())),
-            None => None,
-        });
-        PackageDisk { info: info.map(|described| described.map(|(info, _)| info)), file, declared, stored }
+        let info = first.filter(|_| looked_into).and_then(|_| self.disk_file(name)).map(|disk| disk.describe());
+        PackageDisk {
+            info: info.map(|described| described.map(|(info, _)| info)),
+            file,
+            declared,
+            stored,
+            packed,
+            compression: None,
+        }
     }
 }
 
@@ -350,6 +387,16 @@ impl PackageMember {
         read.map_err(|cause| Error::io("cannot read", cause).at_path(&self.path))?;
         Ok(text)
     }
+}
+
+/// The file of the folder that is called `stem` and `ending`, the ending in letters of whichever case.
+fn called(neighbors: &Neighbors, stem: &str, ending: &str) -> Result<Option<String>> {
+    let exact = format!("{stem}{ending}");
+    if neighbors.exists(&exact) {
+        return Ok(Some(exact));
+    }
+    let names = neighbors.ending(ending.trim_start_matches('.'), tar::MOST_MEMBERS)?;
+    Ok(names.into_iter().find(|name| name.eq_ignore_ascii_case(&exact)))
 }
 
 fn named(path: &Path, ending: &str) -> bool {

@@ -30,7 +30,7 @@ pub(super) fn survey(volume: &Volume<'_>, geometry: &Geometry, group: u32, free:
     if first.extents != second.extents || first.blocks != second.blocks || first.print != second.print {
         return Err(headers.corrupt("has two trees of free space that do not agree"));
     }
-    if first.blocks != agf.free_blocks.get().into() || first.longest != agf.longest.get() {
+    if first.blocks != u64::from(agf.free_blocks.get()) || first.longest != agf.longest.get() {
         let (blocks, counted, longest) = (first.blocks, agf.free_blocks, agf.longest);
         return Err(headers.corrupt(&format!(
             "counts {counted} free blocks, {longest} in a row at most, and has {blocks}, {} in a row",
@@ -41,7 +41,7 @@ pub(super) fn survey(volume: &Volume<'_>, geometry: &Geometry, group: u32, free:
     if geometry.features.reverse_map {
         tree_blocks += u64::from(agf.reverse_map_blocks.get()).saturating_sub(1);
     }
-    if geometry.features.counts_tree_blocks && tree_blocks != agf.tree_blocks.get().into() {
+    if geometry.features.counts_tree_blocks && tree_blocks != u64::from(agf.tree_blocks.get()) {
         let counted = agf.tree_blocks;
         return Err(headers.corrupt(&format!("counts {counted} blocks of trees and has {tree_blocks}")));
     }

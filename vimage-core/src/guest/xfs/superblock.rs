@@ -74,7 +74,7 @@ impl Geometry {
         let rounded_up = group_blocks.checked_sub(1).map(|last| 32 - last.leading_zeros());
         if !GROUP_BYTES.contains(&group_bytes)
             || rounded_up != Some(raw.group_blocks_log.into())
-            || blocks.div_ceil(group_blocks.into()) != groups.into()
+            || blocks.div_ceil(group_blocks.into()) != u64::from(groups)
         {
             let what = format!("has {groups} allocation groups of {group_blocks} blocks for {blocks} blocks");
             return Err(Error::corrupt(what));

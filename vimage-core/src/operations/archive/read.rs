@@ -5,12 +5,13 @@ use super::guard::{check_header, is_7z};
 use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
 use crate::io::pieces::stem_of_first;
-use crate::io::{FileReader, Neighbors, Pieces, ReadAt};
+use crate::io::{FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::operations::names::{Names, plain_path};
 use crate::operations::row::Row;
 use sevenz_rust2::{ArchiveEntry, ArchiveReader, Block, EncoderMethod, Password};
+use std::cell::Cell;
 use std::io::{self, BufReader, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +42,8 @@ pub struct Member {
 /// A 7z archive, of which nothing was unpacked yet. No name in it leads out of the folder that it is unpacked to.
 pub struct SevenZip {
     file: Arc<dyn ReadAt>,
+    /// Those that it lies in.
+    files: Vec<FileId>,
     path: PathBuf,
     archive: sevenz_rust2::Archive,
     members: Vec<Member>,
@@ -62,9 +65,13 @@ impl SevenZip {
     /// As [`of`](Self::of), and those of opening files and [joining](Pieces::join) them.
     pub fn open(path: &Path) -> Result<Self> {
         let first = Arc::new(FileReader::open(path)?);
-        let Some(stem) = stem_of_first(path) else { return Self::of(first, path) };
-        let pieces = Pieces::join(first, stem, &Neighbors::of(path)).map_err(|error| error.at_path(path))?;
-        Self::of(Arc::new(pieces), path)
+        let (neighbors, mut files) = (Neighbors::of(path), vec![first.id()]);
+        let file: Arc<dyn ReadAt> = match stem_of_first(path) {
+            None => first,
+            Some(stem) => Arc::new(Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(path))?),
+        };
+        files.extend(neighbors.opened().into_iter().map(|(id, _)| id));
+        Ok(SevenZip { files, ..Self::of(file, path)? })
     }
 
     /// The archive in `file`, which is called `path` in errors.
@@ -75,18 +82,25 @@ impl SevenZip {
     pub fn of(file: Arc<dyn ReadAt>, path: &Path) -> Result<Self> {
         let opened = (|| {
             check_header(&*file)?;
-            let archive = contained(|| sevenz_rust2::Archive::read(&mut Row::new(&*file), &Password::empty()))?;
+            let archive = contained(&Cell::new(false), || {
+                sevenz_rust2::Archive::read(&mut Row::new(&*file), &Password::empty())
+            })?;
             archive.blocks.iter().try_for_each(check_memory)?;
             let members = members(&archive.files)?;
             Ok((archive, members))
         })();
         let (archive, members) = opened.map_err(|error: Error| error.at_path(path))?;
-        Ok(SevenZip { file, path: path.to_owned(), archive, members })
+        Ok(SevenZip { file, files: Vec::new(), path: path.to_owned(), archive, members })
     }
 
     /// Its path, as errors name it.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The files that it lies in, all of its volumes; none where it was not opened by its path.
+    pub fn files(&self) -> &[FileId] {
+        &self.files
     }
 
     /// Its files, in the order in which they are packed.
@@ -101,7 +115,8 @@ impl SevenZip {
     /// `Corrupt`, `Io`, and those of `each`.
     pub fn unpack(&self, mut each: impl FnMut(&Member, &mut dyn Read) -> Result<bool>) -> Result<()> {
         let mut ended: Option<Result<()>> = None;
-        let unpacked = contained(|| {
+        let ours = Cell::new(false);
+        let unpacked = contained(&ours, || {
             let source = BufReader::with_capacity(READ, Row::new(&*self.file));
             let mut reader = ArchiveReader::from_archive(self.archive.clone(), source, Password::empty());
             // On more threads the memory is what the archive says.
@@ -110,8 +125,11 @@ impl SevenZip {
                 if entry.is_directory {
                     return Ok(true);
                 }
-                let mut member = Whole { bytes, left: entry.size };
-                ended = match member_of(entry).and_then(|found| each(&found, &mut member)) {
+                let mut member = Whole { bytes, left: entry.size, ours: &ours };
+                ours.set(true);
+                let taken = member_of(entry).and_then(|found| each(&found, &mut member));
+                ours.set(false);
+                ended = match taken {
                     Ok(true) => return Ok(true),
                     Ok(false) => Some(Ok(())),
                     Err(error) => Some(Err(error)),
@@ -124,10 +142,12 @@ impl SevenZip {
     }
 }
 
-/// Runs the crate's code. It is hardened and known to panic nowhere; should it do so all the same, the archive is to blame.
-fn contained<T>(run: impl FnOnce() -> Result<T, sevenz_rust2::Error>) -> Result<T> {
+/// Runs the crate's code. It is hardened and known to panic nowhere; should it do so all the same, the archive is to blame. What panics
+/// while `ours` is set goes on.
+fn contained<T>(ours: &Cell<bool>, run: impl FnOnce() -> Result<T, sevenz_rust2::Error>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => outcome.map_err(fault),
+        Err(panic) if ours.get() => resume_unwind(panic),
         Err(_) => Err(Error::corrupt("the 7z archive contradicts itself")),
     }
 }
@@ -199,11 +219,16 @@ fn check_kind(file: &ArchiveEntry) -> Result<()> {
 struct Whole<'a> {
     bytes: &'a mut dyn Read,
     left: u64,
+    /// Whether code of this crate runs, rather than what unpacks.
+    ours: &'a Cell<bool>,
 }
 
 impl Read for Whole<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = self.bytes.read(buf)?;
+        self.ours.set(false);
+        let read = self.bytes.read(buf);
+        self.ours.set(true);
+        let read = read?;
         if read == 0 && self.left > 0 && !buf.is_empty() {
             let cause = format!("it ends {} bytes before its length", self.left);
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, cause));

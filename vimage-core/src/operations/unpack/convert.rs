@@ -4,15 +4,16 @@ use super::digests::Digests;
 use super::job::Job;
 use super::{UnpackOptions, Unpacked, digests_of, extract};
 use crate::error::{Error, Result};
-use crate::formats::{OpenImage, OpenOptions, by_extension, by_name, open};
+use crate::formats::{DiskFile, OpenImage, OpenOptions, by_extension, by_name, open};
 use crate::image::Image;
+use crate::io::neighbors::quote;
 use crate::io::outputs::TEMPORARY_SUFFIX;
 use crate::io::pieces::chunk_of;
 use crate::io::{FileId, FileReader, ReadAt};
 use crate::observer::Observer;
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
-use crate::operations::package::{OpenPackage, PackageKind, open_package};
+use crate::operations::package::{OpenPackage, open_package};
 use crate::operations::row::Row;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,32 +26,39 @@ pub(super) fn package(
     options: &UnpackOptions,
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
-    let job = Job::new(folder, package.files(), digests_of(package)?, options, observer)?;
-    let mut disks: Vec<(String, PathBuf)> = Vec::new();
-    for name in package.disks()?.into_iter().filter_map(|disk| disk.file) {
-        if disks.iter().all(|(known, _)| *known != name) {
-            disks.push((name.clone(), path_of(package, &name)));
-        }
-    }
+    let (digests, sources) = (digests_of(package)?, package.files());
+    let disks = disks_of(package)?;
     let others = package.members.iter().map(|member| Other {
         name: member.name.clone(),
         path: member.path.clone(),
-        file: Arc::clone(&member.file),
+        file: member.file.clone(),
     });
-    let made = run(job, others.collect(), disks, format, options, observer);
+    let plan = Plan { folder, sources, digests, files: others.collect(), disks, format };
+    let made = run(plan, options, observer);
     made.map_err(|error| error.at_path(&package.path))
 }
 
-/// How [`open`] takes the file `name` of a package, also where it is kept in chunks.
-fn path_of(package: &OpenPackage, name: &str) -> PathBuf {
-    match (package.member(name), package.kind) {
-        (Some(member), _) => member.path.clone(),
-        (None, PackageKind::Folder) => package.path.with_file_name(name),
-        (None, _) => {
-            let mut path = package.path.clone().into_os_string();
-            path.push(":");
-            path.push(name);
-            path.into()
+/// A disk to be converted.
+struct Disk {
+    /// Its name in the package.
+    name: String,
+    file: DiskFile,
+    /// Its length in bytes, as the descriptor has it.
+    capacity: Option<u64>,
+}
+
+impl Disk {
+    /// Opens it; it must be as long as the descriptor says.
+    fn open(&self) -> Result<OpenImage> {
+        let image = self.file.open()?;
+        match self.capacity {
+            Some(capacity) if image.size() < capacity => Err(Error::corrupt(format!(
+                "has {} bytes, and the descriptor says that the disk has {capacity}",
+                image.size()
+            ))
+            .at_path(self.file.path())
+            .with_hint("the package is damaged, or the disk in a format that is not known: unpack it as it is")),
+            _ => Ok(image),
         }
     }
 }
@@ -58,7 +66,6 @@ fn path_of(package: &OpenPackage, name: &str) -> PathBuf {
 /// Unpacks a 7z archive into a folder that is removed again, and converts from there: nothing in it can be read by position.
 pub(super) fn archive(
     archive: &SevenZip,
-    source: FileId,
     folder: &Path,
     format: &str,
     options: &UnpackOptions,
@@ -68,32 +75,60 @@ pub(super) fn archive(
     let between = tempfile::Builder::new().prefix(".unpacked.").suffix(TEMPORARY_SUFFIX).tempdir_in(beside);
     let between = between.map_err(|cause| Error::io("cannot make a folder to unpack into", cause).at_path(beside))?;
     let as_it_is = UnpackOptions { flush: false, ..UnpackOptions::default() };
-    let extracted = extract(archive, source, &between.path().join("package"), &as_it_is, observer)?;
+    let extracted = extract(archive, &between.path().join("package"), &as_it_is, observer)?;
     let name = |path: &Path| path.strip_prefix(&extracted.folder).unwrap_or(path).to_string_lossy().into_owned();
-    let mut others = Vec::new();
+    let (mut others, mut sources) = (Vec::new(), archive.files().to_vec());
     for file in &extracted.files {
         let reader = Arc::new(FileReader::open(&file.path)?);
+        sources.push(reader.id());
         others.push(Other { name: name(&file.path), path: file.path.clone(), file: reader });
     }
     let disks = match others.iter().find(|file| is(&file.path, "ovf")) {
-        Some(descriptor) => disks_of(&open_package(&descriptor.path)?)?,
-        None => disks_among(&others),
+        Some(descriptor) => {
+            let package = open_package(&descriptor.path)?;
+            digests_of(&package)?;
+            let disks = disks_of(&package)?;
+            disks.into_iter().map(|disk| Disk { name: name(&disk.file.path()), ..disk }).collect()
+        }
+        None => {
+            let alone = |path: PathBuf| {
+                let first = Arc::new(FileReader::open(&path)?);
+                let file = DiskFile::File { first, first_path: path.clone(), path: path.clone() };
+                Ok(Disk { name: name(&path), file, capacity: None })
+            };
+            disks_among(&others).into_iter().map(alone).collect::<Result<_>>()?
+        }
     };
-    let disks = disks.into_iter().map(|path| (name(&path), path)).collect();
     // Compared they are already.
-    let job = Job::new(folder, Vec::new(), Digests::none(), options, observer)?;
-    let mut made = run(job, others, disks, format, options, observer)?;
+    let plan = Plan { folder, sources, digests: Digests::none(), files: others, disks, format };
+    let mut made = run(plan, options, observer)?;
     (made.manifest, made.verified, made.uncovered) = (extracted.manifest, extracted.verified, extracted.uncovered);
     Ok(made)
 }
 
-/// The disks that a descriptor names.
-fn disks_of(package: &OpenPackage) -> Result<Vec<PathBuf>> {
-    digests_of(package)?;
-    let mut paths: Vec<_> =
-        package.disks()?.into_iter().filter_map(|disk| disk.file).map(|name| path_of(package, &name)).collect();
-    paths.dedup();
-    Ok(paths)
+/// The disks of a package, each file once.
+fn disks_of(package: &OpenPackage) -> Result<Vec<Disk>> {
+    let mut disks: Vec<Disk> = Vec::new();
+    for disk in package.disks()? {
+        let Some(name) = disk.file else { continue };
+        let capacity = disk.declared.and_then(|declared| declared.capacity);
+        if let Some(known) = disks.iter_mut().find(|known| known.name == name) {
+            known.capacity = known.capacity.max(capacity);
+            continue;
+        }
+        let file = package.disk_file(&name).ok_or_else(|| missing(package, &name))?;
+        disks.push(Disk { name, file, capacity });
+    }
+    Ok(disks)
+}
+
+fn missing(package: &OpenPackage, name: &str) -> Error {
+    let error = Error::corrupt(format!("the descriptor names the disk {}, which cannot be opened", quote(name)));
+    match package.missing.iter().find(|(known, _)| known == name) {
+        Some((_, why)) => error.with_hint(why.to_string()),
+        None => error,
+    }
+    .at_path(&package.path)
 }
 
 /// The files that are called like a disk, where no descriptor tells. An extent is no disk, but its descriptor's.
@@ -117,23 +152,30 @@ struct Other {
     file: Arc<dyn ReadAt>,
 }
 
-/// Converts `disks`, by name and path, and copies those of `files` that no disk is made of.
-fn run(
-    mut job: Job<'_>,
+/// What is to be done.
+struct Plan<'a> {
+    folder: &'a Path,
+    /// The files that hold the package.
+    sources: Vec<FileId>,
+    digests: Digests,
     files: Vec<Other>,
-    disks: Vec<(String, PathBuf)>,
-    format: &str,
-    options: &UnpackOptions,
-    observer: &dyn Observer,
-) -> Result<Unpacked> {
+    disks: Vec<Disk>,
+    format: &'a str,
+}
+
+/// Converts the disks of a package, and copies those of its files that no disk is made of.
+fn run(plan: Plan<'_>, options: &UnpackOptions, observer: &dyn Observer) -> Result<Unpacked> {
+    let Plan { folder, mut sources, digests, files, disks, format } = plan;
     let format = by_name(format)?;
-    let images: Vec<OpenImage> =
-        disks.iter().map(|(_, path)| open(path, &OpenOptions::default())).collect::<Result<_>>()?;
+    let images: Vec<OpenImage> = disks.iter().map(Disk::open).collect::<Result<_>>()?;
+    images.iter().try_for_each(|image| of_the_package(image, &sources))?;
+    sources.extend(images.iter().flat_map(Image::files));
+    let mut job = Job::new(folder, sources, digests, options, observer)?;
     let stored = files.iter().map(|file| file.file.size());
     observer.begin(stored.chain(images.iter().map(Image::size)).fold(0, u64::saturating_add));
     let is_part = |file: &Other| {
-        let chunk_of_disk = chunk_of(&file.name).is_some_and(|(stem, _)| disks.iter().any(|(name, _)| name == stem));
-        let disk = disks.iter().any(|(name, _)| *name == file.name);
+        let chunk_of_disk = chunk_of(&file.name).is_some_and(|(stem, _)| disks.iter().any(|disk| disk.name == stem));
+        let disk = disks.iter().any(|disk| disk.name == file.name);
         disk || chunk_of_disk || images.iter().flat_map(OpenImage::own_files).any(|(_, path)| *path == file.path)
     };
     for file in &files {
@@ -151,13 +193,29 @@ fn run(
     let mut conversion = ConvertOptions { create: options.create.clone(), ..ConvertOptions::to(format.name()) };
     conversion.flush = options.flush;
     let mut before = job.done();
-    for ((name, _), image) in disks.iter().zip(&images) {
+    for (Disk { name, .. }, image) in disks.iter().zip(&images) {
         let path = job.place(&converted_name(name, format.extension()))?;
         let stage = Stage { observer, before };
         write(image, None, &path, &conversion, job.outputs(), &stage)?;
         before = before.saturating_add(image.size());
     }
     job.publish()
+}
+
+/// A disk is made of files of its package alone: the manifest says nothing of others.
+fn of_the_package(image: &OpenImage, package: &[FileId]) -> Result<()> {
+    let foreign = |id: &FileId| !package.contains(&id.whole());
+    let named = image.own_files().iter().find(|(id, _)| foreign(id)).map(|(_, path)| path.as_path());
+    if named.is_none() && !image.files().iter().any(foreign) {
+        return Ok(());
+    }
+    let name = named.and_then(Path::file_name).map(|name| quote(&name.to_string_lossy()));
+    Err(Error::corrupt(format!(
+        "the disk is made of {} too, which the descriptor does not name",
+        name.as_deref().unwrap_or("its parent")
+    ))
+    .at_path(image.path())
+    .with_hint("nobody can tell whether that belongs to the package: convert the disk by itself if you trust it"))
 }
 
 /// What a disk is called when it is converted: `disk.qcow2` for `disk.vmdk` and for `disk.vmdk.gz`.

@@ -38,7 +38,8 @@ impl Digests {
             }
             digests.lines.insert(name, line);
         }
-        let signed = |name: &str| name == manifest || name.to_ascii_lowercase().ends_with(".cert");
+        let signature = manifest.rsplit_once('.').map_or(manifest, |(stem, _)| stem).to_owned() + ".cert";
+        let signed = |name: &str| name == manifest || name.eq_ignore_ascii_case(&signature);
         let uncovered = names.filter(|name| !digests.lines.contains_key(*name) && !signed(name));
         digests.uncovered = uncovered.map(str::to_owned).collect();
         digests.manifest = Some(manifest.to_owned());

@@ -4,25 +4,24 @@
 
 mod convert;
 mod digests;
+mod extract;
 mod folder;
 mod job;
 
-use super::archive::{Member, SevenZip};
+use super::archive::SevenZip;
 use super::package::{OpenPackage, open_package};
 use crate::error::{Error, Result};
 use crate::formats::CreateOptions;
+use crate::io::ReadAt;
+use crate::io::neighbors::quote;
 use crate::io::outputs::Published;
 use crate::io::pieces::stem_of_first;
-use crate::io::{FileId, FileReader};
 use crate::observer::Observer;
 use crate::operations::row::Row;
 use digests::Digests;
+use extract::extract;
 use job::Job;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// The most bytes of a manifest.
-const LONGEST_MANIFEST: u64 = 1 << 20;
 
 /// How a package is taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,12 +91,11 @@ pub fn unpack(
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
     let (path, folder) = (path.as_ref(), folder.as_ref());
-    let file = FileReader::open(path)?;
     match (SevenZip::is_at(path)?, &options.format) {
         (false, None) => copy(&open_package(path)?, folder, options, observer),
         (false, Some(format)) => convert::package(&open_package(path)?, folder, format, options, observer),
-        (true, None) => extract(&SevenZip::open(path)?, file.id(), folder, options, observer),
-        (true, Some(format)) => convert::archive(&SevenZip::open(path)?, file.id(), folder, format, options, observer),
+        (true, None) => extract(&SevenZip::open(path)?, folder, options, observer),
+        (true, Some(format)) => convert::archive(&SevenZip::open(path)?, folder, format, options, observer),
     }
 }
 
@@ -113,8 +111,13 @@ fn copy(package: &OpenPackage, folder: &Path, options: &UnpackOptions, observer:
     job.publish().map_err(|error| error.at_path(&package.path))
 }
 
-/// What the manifest of a package says, all of whose files have to be there.
+/// What the manifest of a package says, whose descriptor has to be understood and all of whose files have to be there.
 fn digests_of(package: &OpenPackage) -> Result<Digests> {
+    if let Some(descriptor) = &package.descriptor
+        && let Err(error) = &descriptor.parsed
+    {
+        return Err(not_understood(&descriptor.name, error).at_path(error.path().unwrap_or(&package.path)));
+    }
     if let Some((name, error)) = package.missing.first() {
         let at = error.path().unwrap_or(&package.path);
         let fault =
@@ -127,43 +130,12 @@ fn digests_of(package: &OpenPackage) -> Result<Digests> {
         .map_err(|error| error.at_path(&package.path))
 }
 
-/// Unpacks the files of a 7z archive.
-fn extract(
-    archive: &SevenZip,
-    source: FileId,
-    folder: &Path,
-    options: &UnpackOptions,
-    observer: &dyn Observer,
-) -> Result<Unpacked> {
-    let members = archive.members();
-    observer.begin(members.iter().fold(0, |sum, member| sum.saturating_add(member.size)));
-    let manifest = manifest_in(archive)?;
-    let named = manifest.as_ref().map(|(name, text)| (name.as_str(), text.as_slice()));
-    let digests = Digests::new(named, members.iter().map(|member| member.name.as_str()));
-    let digests = digests.map_err(|error| error.at_path(archive.path()))?;
-    let mut job = Job::new(folder, vec![source], digests, options, observer)?;
-    archive.unpack(|member, bytes| job.store(&member.name, bytes).map(|()| true))?;
-    job.publish().map_err(|error| error.at_path(archive.path()))
-}
-
-/// The manifest of an archive: what is packed in front of it has to be unpacked for that, where it is packed with it.
-fn manifest_in(archive: &SevenZip) -> Result<Option<(String, Vec<u8>)>> {
-    let named = |member: &&Member| member.name.to_ascii_lowercase().ends_with(".mf");
-    let Some(wanted) = archive.members().iter().find(named) else { return Ok(None) };
-    if wanted.size > LONGEST_MANIFEST {
-        return Err(Error::unsupported(format!(
-            "the manifest {} is longer than {LONGEST_MANIFEST} bytes",
-            wanted.name
-        ))
-        .at_path(archive.path()));
+/// The descriptor `name` says nothing that could be relied on.
+fn not_understood(name: &str, error: &Error) -> Error {
+    let said = format!("the descriptor {} cannot be understood: {}", quote(name), error.message());
+    let fault = Error::new(error.kind(), said);
+    match error.offset() {
+        Some(offset) => fault.at_offset(offset),
+        None => fault,
     }
-    let mut text = Vec::new();
-    archive.unpack(|member, bytes| {
-        if member != wanted {
-            return Ok(true);
-        }
-        let read = bytes.take(LONGEST_MANIFEST).read_to_end(&mut text);
-        read.map_err(|cause| job::unreadable(&member.name, cause)).map(|_| false)
-    })?;
-    Ok(Some((wanted.name.clone(), text)))
 }

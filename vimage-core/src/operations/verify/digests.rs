@@ -29,7 +29,7 @@ fn candidates<'a>(package: &'a OpenPackage, lines: &'a [Line]) -> Vec<Candidate<
     let members = package.members.iter().map(|member| Candidate {
         name: &member.name,
         path: &member.path,
-        file: Arc::clone(&member.file),
+        file: member.file.clone(),
         line: by_name.get(member.name.as_str()).copied(),
     });
     let mut found: Vec<_> = members.collect();

@@ -1,13 +1,14 @@
 //! The disks of a package: against what the descriptor says of them, and by themselves.
 
+use super::made_of;
 use super::report::{broken, from_error, strict};
 use super::stage::Stages;
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::{self, OpenOptions, Severity};
+use crate::formats::{self, Severity};
 use crate::image::ImageInfo;
 use crate::operations::package::{OpenPackage, PackageDisk};
+use crate::package::manifest::Line;
 use crate::package::{Finding, descriptor};
-use std::path::PathBuf;
 
 /// The most findings of one disk that are listed; the rest is counted.
 const MOST: usize = 20;
@@ -15,17 +16,48 @@ const MOST: usize = 20;
 /// Formats that are known when they are seen.
 const KNOWN: [&str; 3] = ["vmdk", "qcow2", "vdi"];
 
-/// Everything that is wrong with a disk as the descriptor has it.
-pub(super) fn compare(disk: &PackageDisk<'_>) -> Vec<Finding> {
+/// Everything that is wrong with a disk as the descriptor has it. Of several disks of one file, `first` is the one that was looked into.
+pub(super) fn compare(
+    package: &OpenPackage,
+    disk: &PackageDisk<'_>,
+    first: Option<&PackageDisk<'_>>,
+    lines: &[Line],
+) -> Vec<Finding> {
     let Some(name) = &disk.file else { return Vec::new() };
-    match (&disk.info, disk.declared) {
-        (Some(Ok(info)), Some(declared)) => {
-            let found = [format(name, declared, info), capacity(name, declared, info)];
-            found.into_iter().flatten().collect()
+    let mut found: Vec<_> = compression(name, disk).into_iter().collect();
+    let info = disk.info.as_ref().or(first.and_then(|first| first.info.as_ref()));
+    match (info, disk.declared) {
+        (Some(Ok(info)), declared) => {
+            let declared = declared.into_iter();
+            found.extend(
+                declared.flat_map(|declared| [format(name, declared, info), capacity(name, declared, info)]).flatten(),
+            );
+            if disk.info.is_some() {
+                found.extend(made_of::look(package, name, info, lines));
+            }
         }
-        (Some(Err(error)), _) => vec![from_error(name, error)],
-        _ => Vec::new(),
+        (Some(Err(error)), _) if disk.info.is_some() => found.push(from_error(name, error)),
+        (None, _) if disk.stored.is_some() => found.push(strict(
+            name,
+            "it was not looked into, as it would have to be inflated at length",
+            "nobody has seen whether it is the disk that the descriptor tells of: inflate it and verify that",
+        )),
+        _ => {}
     }
+    found
+}
+
+/// How a disk's file begins, against what the descriptor says that it is compressed with.
+fn compression(name: &str, disk: &PackageDisk<'_>) -> Option<Finding> {
+    disk.declared?;
+    disk.stored?;
+    let said = disk.compression.is_some_and(|compression| compression.eq_ignore_ascii_case("gzip"));
+    let message = match (disk.packed, said) {
+        (true, false) => "it is compressed with gzip, and the descriptor does not say so",
+        (false, true) => "the descriptor says that it is compressed with gzip, and it is not",
+        _ => return None,
+    };
+    Some(broken(name, message, "importers take its bytes for another disk, or refuse it"))
 }
 
 /// What a disk is, against the URI of what it is to be.
@@ -80,17 +112,6 @@ fn capacity(name: &str, declared: &descriptor::Disk, info: &ImageInfo) -> Option
     }
 }
 
-/// The disk's path, as images are opened by.
-fn path(package: &OpenPackage, name: &str) -> PathBuf {
-    if let Some(member) = package.member(name) {
-        return member.path.clone();
-    }
-    match &package.listing {
-        Some(_) => PathBuf::from(format!("{}:{name}", package.path.display())),
-        None => package.path.with_file_name(name),
-    }
-}
-
 /// Checks the disk itself: every table and grain, as `check` does.
 ///
 /// # Errors
@@ -99,7 +120,7 @@ pub(super) fn check(package: &OpenPackage, disk: &PackageDisk<'_>, stages: &Stag
     let (Some(name), Some(stored)) = (&disk.file, disk.stored) else { return Ok(Vec::new()) };
     let known = matches!(&disk.info, Some(Ok(info)) if KNOWN.contains(&info.format));
     let watching = stages.watching(stored);
-    let found = known.then(|| formats::check(path(package, name), &OpenOptions::default(), &watching)).transpose();
+    let found = package.disk_file(name).filter(|_| known).map(|file| file.check(&watching)).transpose();
     watching.finish();
     let found = match found {
         Ok(found) => found.unwrap_or_default(),

@@ -1,10 +1,13 @@
 //! Whether a package is whole, whose it is, and who will not take it.
 
+mod contents;
 mod digests;
 mod disks;
 mod layout;
+mod made_of;
 mod references;
 mod report;
+mod signer;
 mod stage;
 
 pub use report::{Member, Outcome, Report};
@@ -19,6 +22,7 @@ use crate::package::{Finding, ovf};
 use disks::is_of_the_system;
 use report::{broken, from_error, strict};
 use stage::Stages;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// How a package is verified.
@@ -26,6 +30,8 @@ use std::path::Path;
 pub struct VerifyOptions {
     /// Whether the disks are not gone through: what they are is compared with the descriptor all the same, and their digests are.
     pub quick: bool,
+    /// The time in seconds since 1970, by which certificates are held; without it their dates are not looked at.
+    pub now: Option<i64>,
 }
 
 /// Verifies the package at `path`: an OVA, a Vagrant box or another tar, or an OVF descriptor with its files beside it. Digests,
@@ -50,14 +56,18 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions, observer: &dyn Ob
     let lines = lines(&package, &mut findings);
     let disks = package.disks()?;
     let work = disks.iter().filter(|_| !options.quick).filter_map(|disk| disk.stored).fold(0, u64::saturating_add);
+    findings.extend(contents::look(&package, &disks));
     let stages = Stages::new(observer, work.saturating_add(digests::work(&package, &lines)));
     let (mut members, found) = digests::compare(&package, &lines, &stages)?;
     findings.extend(found);
     findings.extend(references::look(&package, &mut members));
-    let signature = signature(&package, &mut findings);
+    let signature = signature(&package, options.now, &mut findings);
     findings.extend(descriptor(&package));
+    let first = disks.iter().filter(|disk| disk.info.is_some());
+    let first: BTreeMap<_, _> = first.filter_map(|disk| Some((disk.file.as_deref()?, disk))).collect();
     for disk in &disks {
-        findings.extend(disks::compare(disk));
+        let first = disk.file.as_deref().and_then(|name| first.get(name)).copied();
+        findings.extend(disks::compare(&package, disk, first, &lines));
         if !options.quick {
             findings.extend(disks::check(&package, disk, &stages)?);
         }
@@ -92,7 +102,7 @@ fn lines(package: &OpenPackage, findings: &mut Vec<Finding>) -> Vec<Line> {
 }
 
 /// The signature, and what is wrong with it.
-fn signature(package: &OpenPackage, findings: &mut Vec<Finding>) -> Option<Signed> {
+fn signature(package: &OpenPackage, now: Option<i64>, findings: &mut Vec<Finding>) -> Option<Signed> {
     let (name, text) = package.certificate.as_ref()?;
     let Some((manifest, bytes)) = &package.manifest else {
         findings.push(broken(name, "there is no manifest for it to sign", "importers refuse it"));
@@ -116,6 +126,7 @@ fn signature(package: &OpenPackage, findings: &mut Vec<Finding>) -> Option<Signe
         let message = "its certificates are not signed each by the next";
         findings.push(strict(name, message, "importers cannot follow them up to one that they trust, and warn"));
     }
+    findings.extend(signer::look(name, &signed, now));
     Some(signed)
 }
 

@@ -2,6 +2,7 @@
 
 use super::report::{Member, Outcome, broken};
 use crate::error::ErrorKind;
+use crate::io::ReadAt;
 use crate::io::pieces::chunk_of;
 use crate::operations::package::OpenPackage;
 use crate::package::Finding;

@@ -19,5 +19,23 @@ pub trait Observer: Sync {
     }
 }
 
+/// Watches a part of a longer work, whose beginning was told already.
+pub(crate) struct PartOf<'a> {
+    /// What watches the whole.
+    pub(crate) whole: &'a dyn Observer,
+    /// What of the whole lies before this part.
+    pub(crate) before: u64,
+}
+
+impl Observer for PartOf<'_> {
+    fn reached(&self, position: u64) {
+        self.whole.reached(self.before.saturating_add(position));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.whole.cancelled()
+    }
+}
+
 /// Watches nothing.
 impl Observer for () {}

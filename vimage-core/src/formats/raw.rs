@@ -65,16 +65,7 @@ fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<V
     let name = name.ok_or_else(|| Error::usage("is not a file name that pieces can be named after").at_path(path))?;
     let piece = |number: u64| path.with_file_name(piece_name(name, number));
     let sizes = split_evenly(capacity, split / 512 * 512, MOST_PIECES)?;
-    // Pieces left over from a longer disk would be read as part of this one.
-    let mut surplus = sizes.len() as u64 + 1;
-    let there = |number| piece(number).symlink_metadata().is_ok();
-    // A gap of one is no end: reading would take it for a piece that is missing.
-    while there(surplus) || there(surplus + 1) {
-        if there(surplus) {
-            outputs.supersede(&piece(surplus))?;
-        }
-        surplus += 1;
-    }
+    outputs.supersede_pieces(path, name, sizes.len() as u64)?;
     Ok((1..).map(piece).zip(sizes).collect())
 }
 

@@ -1,6 +1,7 @@
 //! Files compressed with gzip (RFC 1952), inflated into a file that has no name.
 
 use super::ReadAt;
+use super::row::{Row, fill};
 use crate::error::{Error, Result};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
@@ -46,7 +47,7 @@ pub fn gunzip(file: &dyn ReadAt, path: &Path, most: u64) -> Result<File> {
             .with_hint("name another folder for temporary files with TMPDIR")
     });
     let out = out.map_err(|error| error.at_path(path))?;
-    let source = BufReader::with_capacity(STEP, FromStart { file, at: 0 });
+    let source = BufReader::with_capacity(STEP, Row::new(file));
     let bounds = Bounds { all: most, stored: file.size().saturating_mul(MOST_OF_ONE).max(MOST_UNWEIGHED) };
     inflate(&mut MultiGzDecoder::new(source), &out, &bounds).map_err(|error| error.at_path(path))?;
     Ok(out)
@@ -67,7 +68,7 @@ fn inflate(source: &mut dyn Read, out: &File, bounds: &Bounds) -> Result<()> {
     let mut buffer = vec![0; STEP];
     let (mut at, mut stored) = (0, 0);
     loop {
-        let len = fill(source, &mut buffer)?;
+        let len = fill(source, &mut buffer).map_err(unreadable)?;
         if len == 0 {
             return out.set_len(at).map_err(cannot);
         }
@@ -87,38 +88,12 @@ fn inflate(source: &mut dyn Read, out: &File, bounds: &Bounds) -> Result<()> {
     }
 }
 
-/// Reads until `buffer` is full or there is no more.
-fn fill(source: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
-    let mut len = 0;
-    while len < buffer.len() {
-        match source.read(&mut buffer[len..]) {
-            Ok(0) => break,
-            Ok(read) => len += read,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            // What the operating system says has its number; the others are the decoder's words.
-            Err(cause) if cause.raw_os_error().is_some() => return Err(Error::io("cannot read", cause)),
-            Err(cause) => {
-                return Err(Error::corrupt(format!("is damaged where it is compressed with gzip: {cause}"))
-                    .with_hint("copy or download it again"));
-            }
-        }
-    }
-    Ok(len)
-}
-
-/// Bytes by position, read one after the other.
-struct FromStart<'a> {
-    file: &'a dyn ReadAt,
-    at: u64,
-}
-
-impl Read for FromStart<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.file.size() - self.at).unwrap_or(usize::MAX);
-        let len = buf.len().min(left);
-        self.file.read_exact_at(&mut buf[..len], self.at)?;
-        self.at += len as u64;
-        Ok(len)
+/// What the operating system says has its number; the others are the decoder's words.
+fn unreadable(cause: io::Error) -> Error {
+    match cause.raw_os_error() {
+        Some(_) => Error::io("cannot read", cause),
+        None => Error::corrupt(format!("is damaged where it is compressed with gzip: {cause}"))
+            .with_hint("copy or download it again"),
     }
 }
 

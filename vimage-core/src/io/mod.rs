@@ -14,6 +14,7 @@ pub mod outputs;
 pub mod part;
 pub mod pieces;
 pub(crate) mod punch;
+pub(crate) mod row;
 mod sequence;
 pub mod tar;
 pub mod volumes;

@@ -6,6 +6,7 @@
 use super::behind::Behind;
 use super::file::FileId;
 use super::part::{SharedPart, lock};
+use super::pieces::piece_name;
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;
 use std::fs::{File, Metadata, Permissions};
@@ -173,14 +174,11 @@ impl Outputs {
         Ok(OutputFile { to, path: path.to_owned() })
     }
 
-    /// Makes the folder `path` for files of this run, unless there is one. It is removed again when the run fails.
+    /// Makes the folder `path` for files of this run. It is removed again when the run fails.
     ///
     /// # Errors
-    /// `Io`; `Exists` when something else is there.
+    /// `Io`; `Exists` when something is there.
     pub fn create_folder(&self, path: &Path) -> Result<()> {
-        if self.state().measured.is_some() || path.is_dir() {
-            return Ok(());
-        }
         std::fs::create_dir(path).map_err(|cause| match cause.kind() {
             io::ErrorKind::AlreadyExists => {
                 Error::new(ErrorKind::Exists, "exists already, and is no folder").at_path(path)
@@ -198,6 +196,25 @@ impl Outputs {
     pub fn supersede(&self, path: &Path) -> Result<()> {
         self.check(path)?;
         self.state().obsolete.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Marks the numbered pieces of `stem` beside `path` that follow piece `count`: left over from a longer output, they would be read
+    /// as part of this one.
+    ///
+    /// # Errors
+    /// As [`supersede`](Self::supersede).
+    pub fn supersede_pieces(&self, path: &Path, stem: &str, count: u64) -> Result<()> {
+        let piece = |number: u64| path.with_file_name(piece_name(stem, number));
+        let there = |number| piece(number).symlink_metadata().is_ok();
+        let mut surplus = count + 1;
+        // A gap of one is no end: reading would take it for a piece that is missing.
+        while there(surplus) || there(surplus + 1) {
+            if there(surplus) {
+                self.supersede(&piece(surplus))?;
+            }
+            surplus += 1;
+        }
         Ok(())
     }
 

@@ -92,7 +92,7 @@ impl Volumes {
     /// `Io`; `Exists` where a left-over volume is in the way.
     pub fn finish(self) -> Result<()> {
         if let Some((stem, _)) = &self.cut {
-            supersede_surplus(&self.outputs, &self.path, stem, self.begun)?;
+            self.outputs.supersede_pieces(&self.path, stem, self.begun)?;
         }
         self.last.map_or(Ok(()), OutputFile::finish)?;
         self.first.finish()
@@ -115,21 +115,6 @@ fn volume_stem(path: &Path) -> Result<String> {
     let stem = stem_of_first(path).or(path.file_name().and_then(|name| name.to_str()));
     stem.map(str::to_owned)
         .ok_or_else(|| Error::usage("is not a file name that volumes can be named after").at_path(path))
-}
-
-/// Marks what follows volume `count` of `stem` as going when the run succeeds.
-fn supersede_surplus(outputs: &Outputs, path: &Path, stem: &str, count: u64) -> Result<()> {
-    let volume = |number: u64| path.with_file_name(piece_name(stem, number));
-    let there = |number| volume(number).symlink_metadata().is_ok();
-    let mut surplus = count + 1;
-    // A gap of one is no end: reading would take it for a volume that is missing.
-    while there(surplus) || there(surplus + 1) {
-        if there(surplus) {
-            outputs.supersede(&volume(surplus))?;
-        }
-        surplus += 1;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ mod names;
 mod pack;
 mod package;
 mod punch;
-pub(crate) mod row;
 mod trim;
 mod unpack;
 pub mod verify;

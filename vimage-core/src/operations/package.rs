@@ -9,15 +9,15 @@ use crate::io::tar::{self, Listing};
 use crate::io::{Archive, FileId, FileReader, Neighbors, ReadAt};
 use crate::package::descriptor::{self, Descriptor};
 use crate::package::ovf;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The most bytes of a descriptor.
-const LONGEST_DESCRIPTOR: u64 = 16 << 20;
+pub(super) const LONGEST_DESCRIPTOR: u64 = 16 << 20;
 
 /// The most bytes of a manifest, a certificate, or a box's metadata.
-const LONGEST_TEXT: u64 = 1 << 20;
+pub(super) const LONGEST_TEXT: u64 = 1 << 20;
 
 /// The most bytes of gzip-compressed disks, all together, that are inflated to look at them.
 const MOST_TO_INFLATE: u64 = 8 << 20;
@@ -57,6 +57,10 @@ pub struct OpenPackage {
     /// The bytes of a box's `metadata.json`.
     pub metadata: Option<Vec<u8>>,
     archive: Option<Arc<Archive>>,
+    /// The members by their names.
+    named: BTreeMap<String, usize>,
+    /// The members that are chunks, by the name of the file that they make.
+    chunks: BTreeMap<String, Vec<usize>>,
 }
 
 /// A file of a package.
@@ -69,7 +73,6 @@ pub struct PackageMember {
     pub file: Arc<FileReader>,
     /// The byte of the archive at which they begin, unless the archive was inflated.
     pub offset: Option<u64>,
-    id: FileId,
 }
 
 /// A package's descriptor.
@@ -168,6 +171,8 @@ impl OpenPackage {
             certificate: None,
             metadata: None,
             archive: None,
+            named: BTreeMap::new(),
+            chunks: BTreeMap::new(),
         }
     }
 
@@ -261,13 +266,25 @@ impl OpenPackage {
     }
 
     fn add(&mut self, name: String, path: PathBuf, file: Arc<FileReader>, offset: Option<u64>) {
-        let id = file.id();
-        self.members.push(PackageMember { name, path, file, offset, id });
+        let index = self.members.len();
+        self.named.entry(name.clone()).or_insert(index);
+        if let Some((stem, _)) = chunk_of(&name) {
+            self.chunks.entry(stem.to_owned()).or_default().push(index);
+        }
+        self.members.push(PackageMember { name, path, file, offset });
     }
 
     /// The member called `name`.
     pub fn member(&self, name: &str) -> Option<&PackageMember> {
-        self.members.iter().find(|member| member.name == name)
+        self.named.get(name).and_then(|index| self.members.get(*index))
+    }
+
+    /// Where among the members the file called `name` is: one of that name, or the chunks that it is kept in.
+    pub(super) fn kept_in(&self, name: &str) -> &[usize] {
+        match self.named.get(name) {
+            Some(index) => std::slice::from_ref(index),
+            None => self.chunks.get(name).map_or(&[], Vec::as_slice),
+        }
     }
 
     /// The disk called `name`, as a member or in chunks; none where no file of that name is open. It is read from the package as it was
@@ -286,7 +303,7 @@ impl OpenPackage {
 
     /// The files that hold it, none of which may be written to while it is read.
     pub fn files(&self) -> Vec<FileId> {
-        self.members.iter().map(|member| member.id.whole()).collect()
+        self.members.iter().map(|member| member.file.id().whole()).collect()
     }
 
     fn ending<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = &'a PackageMember> {
@@ -347,14 +364,9 @@ impl OpenPackage {
         to_inflate: Option<&mut u64>,
     ) -> PackageDisk<'a> {
         let name = file.as_deref().unwrap_or_default();
-        let whole = self.member(name);
-        let chunks =
-            || self.members.iter().filter(|member| chunk_of(&member.name).is_some_and(|(stem, _)| stem == name));
-        let stored = match whole {
-            Some(member) => Some(member.file.size()),
-            None => chunks().map(|member| member.file.size()).reduce(u64::saturating_add),
-        };
-        let first = whole.or_else(|| chunks().next());
+        let mut members = self.kept_in(name).iter().filter_map(|index| self.members.get(*index)).peekable();
+        let first = members.peek().copied();
+        let stored = members.map(|member| member.file.size()).reduce(u64::saturating_add);
         let packed = first.is_some_and(|first| is_gzip(first.file.as_ref()).unwrap_or(false));
         let looked_into = to_inflate.is_some_and(|left| {
             let after = left.checked_sub(if packed { stored.unwrap_or(0) } else { 0 });

@@ -330,8 +330,7 @@ impl Appliance {
     /// # Errors
     /// `Usage` where none of its characters is one of these.
     pub fn stem(&self) -> Result<String> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let words: Vec<&str> = self.name.split(|c| !allowed(c)).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = self.name.split(|c| !is_plain(c)).filter(|word| !word.is_empty()).collect();
         let stem = words.join("-");
         // Names in a tar end at 100 bytes, and more is put behind this one.
         let stem: String = stem.trim_matches(['.', '-']).chars().take(LONGEST_STEM).collect();
@@ -341,6 +340,11 @@ impl Appliance {
         }
         Ok(stem)
     }
+}
+
+/// Whether `c` is one of the characters of which every importer takes names of files: `[A-Za-z0-9._-]`.
+pub(crate) fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// The generation of virtual hardware that ESXi 6.5 and all later ones take.

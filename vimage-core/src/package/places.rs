@@ -27,7 +27,7 @@ pub(super) enum Family {
 }
 
 /// Controllers of a family that VMware's virtual machines have at most.
-const MOST: usize = 4;
+pub(super) const MOST: usize = 4;
 
 /// The place of a SCSI controller itself.
 const INITIATOR: u32 = 7;
@@ -55,12 +55,9 @@ impl Controller {
 
     /// The places for disks: VMware's and VirtualBox's figures, the smaller where they differ.
     fn places(self) -> impl Iterator<Item = u32> {
-        let count = match self.family() {
-            Family::Scsi => 16,
-            Family::Sata => 30,
-            Family::Nvme => 15,
-        };
-        (0..count).filter(move |&place| self.family() != Family::Scsi || place != INITIATOR)
+        // One more on SCSI, which is the controller's.
+        let count = self.disks() + usize::from(self.is_scsi());
+        (0..count as u32).filter(move |&place| !self.is_scsi() || place != INITIATOR)
     }
 }
 

@@ -78,9 +78,14 @@ fn start<'a>(name: &'a str, attributes: &[Attribute<'a>]) -> Result<BytesStart<'
     Ok(BytesStart::new(name).with_attributes(attributes.iter().copied()))
 }
 
-/// Checks that XML 1.0 has all characters of `text` (its section 2.2): not even references can bring in the others.
+/// Whether XML 1.0 can hold `c` (its section 2.2, Char): not most control characters, and not U+FFFE and U+FFFF.
+pub(super) fn held(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// Checks that XML 1.0 has all characters of `text`: not even references can bring in the others.
 fn writable(text: &str) -> Result<()> {
-    let bad = text.chars().find(|&c| matches!(c, '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}') && !"\t\n\r".contains(c));
+    let bad = text.chars().find(|&c| !held(c));
     bad.map_or(Ok(()), |bad| {
         Err(Error::usage(format!("XML cannot hold the character U+{:04X} of {text:?}", u32::from(bad)))
             .with_hint("take it out of the appliance's description"))

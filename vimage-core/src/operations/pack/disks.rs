@@ -8,7 +8,7 @@ use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::{FileId, Outputs};
 use crate::layers::{Checked, Grown, Zeros};
-use crate::observer::Observer;
+use crate::observer::{Observer, PartOf};
 use crate::operations::convert::{ConvertOptions, write};
 use crate::package::appliance::{Appliance, Disk};
 use std::path::Path;
@@ -36,8 +36,6 @@ pub(super) struct Disks<'a> {
     observer: &'a dyn Observer,
     /// None for those that come empty.
     images: Vec<Option<OpenImage>>,
-    /// How often each is written.
-    pub(super) passes: u64,
     /// Bytes of disks that were gone over.
     passed: u64,
     pub(super) packed: Vec<PackedDisk>,
@@ -61,7 +59,7 @@ impl<'a> Disks<'a> {
             Ok(PackedDisk { file: None, capacity, populated: 0, survey: None })
         });
         let packed = packed.collect::<Result<_>>()?;
-        Ok(Disks { appliance, options, observer, images, passes: 1, passed: 0, packed })
+        Ok(Disks { appliance, options, observer, images, passed: 0, packed })
     }
 
     /// The files that they are read from.
@@ -77,6 +75,12 @@ impl<'a> Disks<'a> {
     /// Whether disk `index` comes empty.
     pub(super) fn is_scratch(&self, index: usize) -> bool {
         self.images[index].is_none()
+    }
+
+    /// Tells the observer that all of them will be gone over, so many times.
+    pub(super) fn begin(&self, passes: u64) {
+        let sum = self.packed.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.capacity));
+        self.observer.begin(sum.saturating_mul(passes));
     }
 
     /// Forgets what was written, so that all of it is written once more.
@@ -98,9 +102,7 @@ impl<'a> Disks<'a> {
         // A package is not to hold what nobody can unpack.
         let image = Checked(image);
         let image = Grown::new(&image, capacity);
-        let sum = self.packed.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.capacity));
-        let total = sum.saturating_mul(self.passes);
-        let observer = Stretch { observer: self.observer, before: self.passed, total };
+        let observer = PartOf { whole: self.observer, before: self.passed };
         let written = write(&image, None, path, conversion, outputs, &observer)?;
         self.passed = self.passed.saturating_add(capacity);
         let disk = &mut self.packed[index];
@@ -137,26 +139,4 @@ fn open_disk(disk: &Disk, options: &PackOptions) -> Result<Option<OpenImage>> {
         allow_external: options.allow_external,
     };
     open(&image.path, &opening).map(Some)
-}
-
-/// One disk's part of the way.
-struct Stretch<'a> {
-    observer: &'a dyn Observer,
-    /// Bytes of disks that lie behind.
-    before: u64,
-    total: u64,
-}
-
-impl Observer for Stretch<'_> {
-    fn begin(&self, _: u64) {
-        self.observer.begin(self.total);
-    }
-
-    fn reached(&self, position: u64) {
-        self.observer.reached(self.before.saturating_add(position));
-    }
-
-    fn cancelled(&self) -> bool {
-        self.observer.cancelled()
-    }
 }

@@ -161,13 +161,16 @@ pub fn pack(
     let mut container: Box<dyn Container> = match options.package {
         Package::Ova | Package::Vagrant(_) => Box::new(TarFile::new(outputs.create(path)?, options.time)),
         _ => {
-            outputs.create_folder(path)?;
+            if !path.is_dir() {
+                outputs.create_folder(path)?;
+            }
             if options.replace {
                 supersede(path, appliance, options, disks.len(), &outputs)?;
             }
             Box::new(Folder::new(path, &outputs))
         }
     };
+    disks.begin(1);
     put(appliance, &mut disks, options, container.as_mut())?;
     container.finish()?;
     if observer.cancelled() {
@@ -192,7 +195,7 @@ pub fn pack_into(
     }
     appliance.check()?;
     let mut disks = Disks::open(appliance, options, observer)?;
-    disks.passes = 2;
+    disks.begin(2);
     let mut known = Nowhere::default();
     put(appliance, &mut disks, options, &mut known)?;
     disks.again();

@@ -9,12 +9,12 @@ use crate::image::Image;
 use crate::io::neighbors::quote;
 use crate::io::outputs::TEMPORARY_SUFFIX;
 use crate::io::pieces::chunk_of;
+use crate::io::row::Row;
 use crate::io::{FileId, FileReader, ReadAt};
-use crate::observer::Observer;
+use crate::observer::{Observer, PartOf};
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
 use crate::operations::package::{OpenPackage, open_package};
-use crate::operations::row::Row;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -195,7 +195,7 @@ fn run(plan: Plan<'_>, options: &UnpackOptions, observer: &dyn Observer) -> Resu
     let mut before = job.done();
     for (Disk { name, .. }, image) in disks.iter().zip(&images) {
         let path = job.place(&converted_name(name, format.extension()))?;
-        let stage = Stage { observer, before };
+        let stage = PartOf { whole: observer, before };
         write(image, None, &path, &conversion, job.outputs(), &stage)?;
         before = before.saturating_add(image.size());
     }
@@ -234,23 +234,6 @@ fn describes_disks(name: &str) -> bool {
 
 fn is(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
-}
-
-/// A part of a longer work.
-struct Stage<'a> {
-    observer: &'a dyn Observer,
-    /// What was reached before it.
-    before: u64,
-}
-
-impl Observer for Stage<'_> {
-    fn reached(&self, position: u64) {
-        self.observer.reached(self.before.saturating_add(position));
-    }
-
-    fn cancelled(&self) -> bool {
-        self.observer.cancelled()
-    }
 }
 
 #[cfg(test)]

@@ -8,16 +8,11 @@ use crate::io::neighbors::quote;
 use crate::io::pieces::chunk_name;
 use crate::observer::Observer;
 use crate::operations::archive::{Member, SevenZip};
+use crate::operations::package::{LONGEST_DESCRIPTOR, LONGEST_TEXT};
 use crate::package::ovf;
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
-
-/// The most bytes of a manifest.
-const LONGEST_MANIFEST: u64 = 1 << 20;
-
-/// The most bytes of a descriptor.
-const LONGEST_DESCRIPTOR: u64 = 16 << 20;
 
 /// Unpacks the files of a 7z archive.
 pub(super) fn extract(
@@ -30,7 +25,7 @@ pub(super) fn extract(
     observer.begin(members.iter().fold(0, |sum, member| sum.saturating_add(member.size)));
     check_descriptor(archive).map_err(|error| error.at_path(archive.path()))?;
     let manifest = match ending(archive, ".mf").next() {
-        Some(member) => Some((member.name.as_str(), text(archive, member, LONGEST_MANIFEST)?)),
+        Some(member) => Some((member.name.as_str(), text(archive, member, LONGEST_TEXT)?)),
         None => None,
     };
     let named = manifest.as_ref().map(|(name, text)| (*name, text.as_slice()));

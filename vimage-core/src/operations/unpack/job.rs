@@ -4,6 +4,7 @@ use super::digests::Digests;
 use super::folder::Folder;
 use super::{UnpackOptions, Unpacked};
 use crate::error::{Error, Result};
+use crate::io::row::fill;
 use crate::io::{FileId, Outputs};
 use crate::observer::Observer;
 use crate::operations::names::{Names, plain_path};
@@ -17,7 +18,6 @@ const STEP: usize = 64 << 10;
 
 /// A run that unpacks. Dropped, it leaves nothing.
 pub(super) struct Job<'a> {
-    // What is in the folder goes before the folder.
     outputs: Outputs,
     folder: Folder,
     digests: Digests,
@@ -42,7 +42,7 @@ impl<'a> Job<'a> {
     ) -> Result<Self> {
         let outputs = Outputs::new(options.replace, sources);
         let outputs = if options.flush { outputs } else { outputs.unflushed() };
-        let folder = Folder::at(path)?;
+        let folder = Folder::at(path, &outputs)?;
         let (names, left_out) = (Names::default(), Vec::new());
         Ok(Job { outputs, folder, digests, names, left_out, observer, done: 0 })
     }
@@ -112,7 +112,6 @@ impl<'a> Job<'a> {
         let files = self.outputs.publish()?;
         let (manifest, verified, uncovered) = self.digests.told();
         let folder = self.folder.path().to_owned();
-        self.folder.keep();
         Ok(Unpacked { folder, files, manifest, verified, uncovered, left_out: self.left_out })
     }
 
@@ -135,20 +134,6 @@ impl<'a> Job<'a> {
             self.observer.reached(self.done);
         }
     }
-}
-
-/// Reads until `buffer` is full or the bytes end.
-fn fill(bytes: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut full = 0;
-    while full < buffer.len() {
-        match bytes.read(&mut buffer[full..]) {
-            Ok(0) => break,
-            Ok(read) => full += read,
-            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(full)
 }
 
 /// The bytes of the file `name` cannot be had: the system's fault where it says so, and otherwise the package's.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const PIECE: usize = 1 << 20;
 
 /// A file that may be in the manifest.
-struct Candidate<'a> {
+pub(super) struct Candidate<'a> {
     name: &'a str,
     path: &'a Path,
     file: Arc<dyn ReadAt>,
@@ -24,7 +24,7 @@ struct Candidate<'a> {
 }
 
 /// Files of the package, and of its folder where the manifest names more of that.
-fn candidates<'a>(package: &'a OpenPackage, lines: &'a [Line]) -> Vec<Candidate<'a>> {
+pub(super) fn candidates<'a>(package: &'a OpenPackage, lines: &'a [Line]) -> Vec<Candidate<'a>> {
     let by_name: BTreeMap<_, _> = lines.iter().map(|line| (line.file.as_str(), line)).collect();
     let members = package.members.iter().map(|member| Candidate {
         name: &member.name,
@@ -45,8 +45,8 @@ fn candidates<'a>(package: &'a OpenPackage, lines: &'a [Line]) -> Vec<Candidate<
 }
 
 /// Bytes that [`compare`] reads.
-pub(super) fn work(package: &OpenPackage, lines: &[Line]) -> u64 {
-    let covered = candidates(package, lines).into_iter().filter(|candidate| candidate.line.is_some());
+pub(super) fn work(candidates: &[Candidate<'_>]) -> u64 {
+    let covered = candidates.iter().filter(|candidate| candidate.line.is_some());
     covered.fold(0, |sum, candidate| sum.saturating_add(candidate.file.size()))
 }
 
@@ -56,10 +56,10 @@ pub(super) fn work(package: &OpenPackage, lines: &[Line]) -> u64 {
 /// `Io`, `Cancelled`.
 pub(super) fn compare(
     package: &OpenPackage,
+    candidates: &[Candidate<'_>],
     lines: &[Line],
     stages: &Stages<'_>,
 ) -> Result<(Vec<Member>, Vec<Finding>)> {
-    let candidates = candidates(package, lines);
     let digests = candidates.par_iter().with_max_len(1).map(|candidate| {
         let digest = candidate.line.map(|line| digest(candidate.file.as_ref(), line.algorithm, stages)).transpose();
         digest.map_err(|error| error.at_path(candidate.path))

@@ -5,6 +5,7 @@ use super::report::{broken, strict};
 use crate::io::tar::{Dialect, End, Listing};
 use crate::operations::package::{OpenPackage, PackageKind};
 use crate::package::Finding;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that importers stumble over in the archive of `package`; nothing of a folder.
 pub(super) fn look(package: &OpenPackage) -> Vec<Finding> {
@@ -103,8 +104,7 @@ fn order(package: &OpenPackage) -> Vec<Finding> {
             ));
         }
     }
-    let files: Vec<_> =
-        named_files(package).into_iter().filter_map(|(name, members)| Some((name, *members.first()?))).collect();
+    let files: Vec<_> = named_files(package).filter_map(|(name, members)| Some((name, *members.first()?))).collect();
     let late = files.iter().zip(files.iter().skip(1)).find(|((_, one), (_, next))| one > next);
     findings.extend(late.map(|((name, _), (next, _))| {
         strict(
@@ -120,7 +120,9 @@ fn order(package: &OpenPackage) -> Vec<Finding> {
 fn foreign(package: &OpenPackage) -> Vec<Finding> {
     let parsed = package.descriptor.as_ref().filter(|descriptor| descriptor.parsed.is_ok());
     let Some(descriptor) = parsed else { return Vec::new() };
-    let named: Vec<_> = named_files(package).into_iter().flat_map(|(_, members)| members).collect();
+    // A file is looked up once, however often it is named.
+    let names: BTreeMap<_, _> = named_files(package).collect();
+    let named: BTreeSet<_> = names.into_values().flatten().collect();
     let texts = [&package.manifest, &package.certificate].map(|text| text.as_ref().map(|(name, _)| name.as_str()));
     let foreign = package.members.iter().enumerate().filter(|(index, member)| {
         !named.contains(index) && member.name != descriptor.name && !texts.contains(&Some(member.name.as_str()))

@@ -57,8 +57,9 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions, observer: &dyn Ob
     let disks = package.disks()?;
     let work = disks.iter().filter(|_| !options.quick).filter_map(|disk| disk.stored).fold(0, u64::saturating_add);
     findings.extend(contents::look(&package, &disks));
-    let stages = Stages::new(observer, work.saturating_add(digests::work(&package, &lines)));
-    let (mut members, found) = digests::compare(&package, &lines, &stages)?;
+    let candidates = digests::candidates(&package, &lines);
+    let stages = Stages::new(observer, work.saturating_add(digests::work(&candidates)));
+    let (mut members, found) = digests::compare(&package, &candidates, &lines, &stages)?;
     findings.extend(found);
     findings.extend(references::look(&package, &mut members));
     let signature = signature(&package, options.now, &mut findings);

@@ -3,31 +3,19 @@
 use super::report::{Member, Outcome, broken};
 use crate::error::ErrorKind;
 use crate::io::ReadAt;
-use crate::io::pieces::chunk_of;
 use crate::operations::package::OpenPackage;
 use crate::package::Finding;
 use crate::package::descriptor::File;
 use std::error::Error as _;
 
 /// The files that the descriptor names, in its order, each with the members that it is kept in: one, several chunks, or none.
-pub(super) fn named_files(package: &OpenPackage) -> Vec<(&str, Vec<usize>)> {
-    files(package).iter().map(|file| (file.href.as_str(), kept_in(package, &file.href))).collect()
+pub(super) fn named_files(package: &OpenPackage) -> impl Iterator<Item = (&str, &[usize])> {
+    files(package).iter().map(|file| (file.href.as_str(), package.kept_in(&file.href)))
 }
 
 fn files(package: &OpenPackage) -> &[File] {
     let parsed = package.descriptor.as_ref().and_then(|descriptor| descriptor.parsed.as_ref().ok());
     parsed.map_or(&[], |parsed| &parsed.files)
-}
-
-fn kept_in(package: &OpenPackage, name: &str) -> Vec<usize> {
-    let numbered = || package.members.iter().enumerate();
-    match numbered().find(|(_, member)| member.name == name) {
-        Some((index, _)) => vec![index],
-        None => {
-            let chunk = |member: &str| chunk_of(member).is_some_and(|(stem, _)| stem == name);
-            numbered().filter(|(_, member)| chunk(&member.name)).map(|(index, _)| index).collect()
-        }
-    }
 }
 
 /// Files that are absent, or of another length than the descriptor says. Adds the absent ones to `members`.
@@ -51,7 +39,7 @@ pub(super) fn look(package: &OpenPackage, members: &mut Vec<Member>) -> Vec<Find
 }
 
 fn length(package: &OpenPackage, file: &File) -> Option<Finding> {
-    let sizes = kept_in(package, &file.href);
+    let sizes = package.kept_in(&file.href);
     let sizes = sizes.iter().filter_map(|index| Some(package.members.get(*index)?.file.size()));
     let (is, said) = (sizes.reduce(|sum, size| sum.saturating_add(size))?, file.size?);
     (is != said).then(|| {

@@ -2,9 +2,7 @@
 
 use super::{Checked, Fault, Key};
 use crate::package::appliance::{Controller, Disk, Role};
-
-/// SCSI controllers of a machine, of all kinds together: VMware's limit.
-const SCSI_CONTROLLERS: usize = 4;
+use crate::package::places::MOST;
 
 /// The largest disk that ESXi takes.
 const LARGEST: u64 = 62 << 40;
@@ -80,8 +78,8 @@ fn places(all: &Key, disks: &[Disk]) -> Checked {
         let controllers = |kind: Controller| counts.get(kind as usize).map_or(0, |n| n.div_ceil(kind.disks()));
         let scsi: usize = Controller::ALL.into_iter().filter(|kind| kind.is_scsi()).map(controllers).sum();
         let own = disk.controller;
-        let fault = if own.is_scsi() && scsi > SCSI_CONTROLLERS {
-            format!("needs a fifth SCSI controller: a machine has {SCSI_CONTROLLERS}, with {} disks each", own.disks())
+        let fault = if own.is_scsi() && scsi > MOST {
+            format!("needs a fifth SCSI controller: a machine has {MOST}, with {} disks each", own.disks())
         } else if !own.is_scsi() && controllers(own) > 1 {
             format!("there are {} places for disks on {own}", own.disks())
         } else {

@@ -1,7 +1,8 @@
 //! Texts: what XML can hold, and what is of one line.
 
 use super::{Checked, Fault, Key};
-use crate::package::appliance::Appliance;
+use crate::package::appliance::{Appliance, is_plain};
+use crate::package::xml::held;
 
 /// Characters of the longest name that vCenter takes for a machine.
 const LONGEST_NAME: usize = 80;
@@ -76,22 +77,16 @@ pub(super) fn many_lines(key: Key, text: &str) -> Checked {
 
 /// A name for programs and file systems: `[A-Za-z0-9._-]`, and no dot in front.
 pub(super) fn word(key: Key, text: &str) -> Checked {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if text.is_empty() || text.starts_with('.') || !text.chars().all(allowed) {
+    if text.is_empty() || text.starts_with('.') || !text.chars().all(is_plain) {
         return Err(Fault::new(key, format!("{text:?} is not of letters, digits, \".\", \"_\" and \"-\" alone"))
             .with_hint("names of files and identifiers are of these characters, as some importers take no others"));
     }
     Ok(())
 }
 
-/// The first character that XML 1.0 (2.2, Char) has no way to hold, and its line.
+/// The first character that XML has no way to hold, and its line.
 pub(crate) fn unfit(text: &str) -> Option<(usize, char)> {
     let (at, c) = text.char_indices().find(|&(_, c)| !held(c))?;
     let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
     Some((line, c))
-}
-
-/// Whether XML 1.0 can hold `c`: not most control characters, and not U+FFFE and U+FFFF.
-fn held(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..)
 }

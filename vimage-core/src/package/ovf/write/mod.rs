@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::package::appliance::Appliance;
 use crate::package::appliance::Network;
 use crate::package::appliance::NetworkKind;
+use crate::package::appliance::is_plain;
 use crate::package::places;
 use crate::package::places::Bus;
 use crate::package::xml::Xml;
@@ -205,8 +206,7 @@ impl Writer<'_> {
 /// Checks that every importer takes a file's name: Proxmox and virt-v2v refuse other characters, VirtualBox a name without
 /// an ending.
 fn check_name(name: &str) -> Result<()> {
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-    if plain && name.trim_start_matches('.').contains('.') {
+    if name.chars().all(is_plain) && name.trim_start_matches('.').contains('.') {
         return Ok(());
     }
     Err(Error::usage(format!("importers do not take {name:?} for the name of a disk's file"))

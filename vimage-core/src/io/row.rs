@@ -1,6 +1,6 @@
 //! Bytes by position, read one after the other.
 
-use crate::io::ReadAt;
+use super::ReadAt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 /// A place in bytes that are read by position.
@@ -36,4 +36,21 @@ impl Seek for Row<'_> {
         self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
     }
+}
+
+/// Reads until `buffer` is full or the bytes end; says how many there were.
+///
+/// # Errors
+/// Those of reading.
+pub(crate) fn fill(bytes: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut full = 0;
+    while full < buffer.len() {
+        match bytes.read(&mut buffer[full..]) {
+            Ok(0) => break,
+            Ok(read) => full += read,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(full)
 }

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use vimage_core::Observer;
+use vimage_core::{Observer, Phase};
 
 /// Work that is done sooner is done before a bar could be read.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -55,8 +55,8 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn begin(&self, total: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = total;
+    fn begin(&self, _: Phase, total: Option<u64>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = total.unwrap_or(0);
     }
 
     fn reached(&self, position: u64) {

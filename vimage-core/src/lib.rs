@@ -28,6 +28,7 @@ pub mod operations;
 pub mod package;
 pub mod pipeline;
 pub mod ranges;
+pub mod stream;
 pub mod target;
 pub mod zero;
 
@@ -36,9 +37,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use extent::{Content, Extent, Extents};
 pub use formats::{Backing, CreateOptions, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
 pub use image::{Image, ImageInfo};
-pub use observer::Observer;
+pub use observer::{Observer, Phase};
 pub use operations::{
     Algorithm, CompactOptions, Compacted, Comparison, ConvertOptions, Converted, Digest, Dropped, PackOptions, Package,
     PackedAppliance, Trim, UnpackOptions, Unpacked, VerifyOptions, compact, compare, convert, digest, measure, pack,
     punch, unpack, verify,
 };
+pub use stream::{DiskStream, Stretch};

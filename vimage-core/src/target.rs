@@ -27,6 +27,12 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// Only when the unit cannot be represented at all.
     fn encode(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding>;
+
+    /// What tells it from encoders that make something else of a unit: those with one name make the same, and targets that take the
+    /// same share it. None where it is to be asked for each.
+    fn name(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Leaves units as they are.
@@ -36,6 +42,10 @@ pub struct Plain;
 impl Encoder for Plain {
     fn encode(&self, _: &[u8], _: &mut Vec<u8>) -> Result<Encoding> {
         Ok(Encoding::Plain)
+    }
+
+    fn name(&self) -> Option<String> {
+        Some("plain".into())
     }
 }
 
@@ -50,12 +60,20 @@ pub trait ImageWriter: Send {
     /// `Io` when it cannot be written; `Usage` when the format's file would grow past what the format can address.
     fn append(&mut self, offset: u64, body: &[u8], how: Encoding) -> Result<()>;
 
-    /// Writes what is left: tables, descriptor, the end. `content` is there when the target
-    /// [asked for it](Target::identified).
+    /// Writes what is left: tables, descriptor, the end.
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()>;
+    fn finish(self: Box<Self>, disk: &Whole) -> Result<()>;
+}
+
+/// What is known of a disk when all of it has gone by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    /// Its size in bytes.
+    pub size: u64,
+    /// The digest of its content: there when a target [asked for it](Target::identified), or the caller did.
+    pub content: Option<ContentDigest>,
 }
 
 /// The parallel half of a target: how the disk is cut into units, and how each is encoded.
@@ -76,6 +94,8 @@ pub struct Target {
     pub writer: Box<dyn ImageWriter>,
     /// Whether identifiers in the output derive from the content, so that the writer wants its digest.
     pub identified: bool,
+    /// Whether packed units are unpacked before it takes them over, to see that they can be.
+    pub checked: bool,
 }
 
 /// The largest unit that a target may have, in bytes: the pipeline's memory is a multiple of it.

@@ -30,6 +30,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
         flush: args.target_cache == Cache::Writeback,
         allow_external: args.open.allow_external,
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
+        checked: false,
     };
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);

@@ -79,16 +79,30 @@ pub trait Format: Sync {
     /// `Unsupported` where images of this kind are not written, or something in it would be lost; `Corrupt` and `Io`.
     fn alike(&self, source: &Source<'_>) -> Result<CreateOptions>;
 
-    /// Begins an output of `capacity` bytes whose main file will be `path`.
+    /// Begins an output of `capacity` bytes whose main file will be `path`. Without a capacity the disk comes out of a stream, and
+    /// is as long as it is found to be at its end.
     ///
     /// # Errors
-    /// `Usage` when an option is unknown or does not fit, or the format cannot hold `capacity`; `Exists` and `Io` from
-    /// making the files.
-    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target>;
+    /// `Usage` when an option is unknown or does not fit, the format cannot hold `capacity`, or has to say it before it is known;
+    /// `Exists` and `Io` from making the files.
+    fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target>;
 }
 
 /// Every format, in probing order. Raw takes anything, so it is last.
 pub static FORMATS: [&dyn Format; 4] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &raw::Raw];
+
+/// The size of a disk that `what` says in front of the disk's data.
+///
+/// # Errors
+/// `Usage` where it is not known yet.
+fn known(capacity: Option<u64>, what: &str) -> Result<u64> {
+    capacity.ok_or_else(|| {
+        Error::usage(format!(
+            "{what} says how large the disk is before its data, and of this stream that is known at its end"
+        ))
+        .with_hint("--size says it now; --spool DIR copies the stream into a file there first")
+    })
+}
 
 /// The format called `name`.
 ///

@@ -1,14 +1,13 @@
 //! Raw: the disk's bytes as they are, in one file or in numbered pieces.
 
 use super::options::CreateOptions;
-use super::{Format, Source};
-use crate::digest::ContentDigest;
+use super::{Format, Source, known};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
 use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
 use crate::io::{FileSequence, Outputs, split_evenly};
 use crate::layers::Flat;
-use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoding, ImageWriter, Plain, Target, Units, Whole};
 use std::path::{Path, PathBuf};
 
 /// The raw format.
@@ -42,7 +41,7 @@ impl Format for Raw {
         Ok(CreateOptions::default())
     }
 
-    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+    fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
         options.no_backing("raw")?;
         options.settings.only("raw", &[])?;
         if options.compress || options.level.is_some() {
@@ -50,11 +49,16 @@ impl Format for Raw {
                 .with_hint("-O vmdk -o subformat=streamOptimized is compressed"));
         }
         let files = match options.split()? {
-            None => vec![(path.to_owned(), capacity)],
-            Some(split) => pieces(path, capacity, split, outputs)?,
+            None => vec![(path.to_owned(), capacity.unwrap_or(u64::MAX))],
+            Some(split) => pieces(path, known(capacity, "a disk in pieces")?, split, outputs)?,
         };
         let writer = Box::new(RawWriter(FileSequence::new(outputs, files)?));
-        Ok(Target { units: Units { size: UNIT, encoder: Box::new(Plain), takes: None }, writer, identified: false })
+        Ok(Target {
+            units: Units { size: UNIT, encoder: Box::new(Plain), takes: None },
+            writer,
+            identified: false,
+            checked: false,
+        })
     }
 }
 
@@ -76,7 +80,7 @@ impl ImageWriter for RawWriter {
         self.0.write_all_at(body, offset)
     }
 
-    fn finish(self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
-        self.0.finish()
+    fn finish(self: Box<Self>, disk: &Whole) -> Result<()> {
+        self.0.finish(disk.size)
     }
 }

@@ -95,6 +95,11 @@ impl Outputs {
         Outputs(Arc::new(Mutex::new(State { part: Some(Some(part)), ..State::default() })))
     }
 
+    /// Whether what is made takes bytes from front to back only.
+    pub fn in_order(&self) -> bool {
+        self.state().part.is_some()
+    }
+
     /// The finished files of a run that only measures, in the order in which they were finished.
     pub fn measured(&self) -> Vec<Published> {
         self.state().measured.clone().unwrap_or_default()

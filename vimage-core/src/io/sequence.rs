@@ -36,7 +36,7 @@ impl FileSequence {
         while !bytes.is_empty() {
             let Some((file, start)) = &mut self.current else { return Ok(()) };
             let start = *start;
-            let end = start + self.files[self.begun - 1].1;
+            let end = start.saturating_add(self.files[self.begun - 1].1);
             if offset >= end {
                 self.next_file(end)?;
                 continue;
@@ -49,12 +49,17 @@ impl FileSequence {
         Ok(())
     }
 
-    /// Makes the files not yet begun, and finishes all.
+    /// Makes the files not yet begun, and finishes all: the row ends after `size` bytes, within the last file.
     ///
     /// # Errors
     /// As [`write_all_at`](Self::write_all_at).
-    pub fn finish(mut self) -> Result<()> {
+    pub fn finish(mut self, size: u64) -> Result<()> {
         while let Some((_, start)) = &self.current {
+            let start = *start;
+            let is_last = self.begun == self.files.len();
+            if let Some((_, len)) = self.files.last_mut().filter(|_| is_last) {
+                *len = size.saturating_sub(start).min(*len);
+            }
             self.next_file(start + self.files[self.begun - 1].1)?;
         }
         Ok(())
@@ -101,7 +106,7 @@ mod tests {
         let mut row = FileSequence::new(&outputs, files).unwrap();
         row.write_all_at(b"xyz", 3).unwrap();
         row.write_all_at(b"w", 8).unwrap();
-        row.finish().unwrap();
+        row.finish(14).unwrap();
         outputs.publish().unwrap();
         let read = |name| std::fs::read(path(name)).unwrap();
         assert_eq!([read("a"), read("b"), read("c"), read("d")], [&b"\0\0\0x"[..], b"yz\0\0", b"w\0\0\0", b"\0\0"]);
@@ -113,9 +118,20 @@ mod tests {
         let outputs = Outputs::new(false, Vec::new());
         let mut row = FileSequence::new(&outputs, vec![(folder.path().join("a"), 3)]).unwrap();
         row.write_all_at(b"abcdef", 0).unwrap();
-        row.finish().unwrap();
+        row.finish(3).unwrap();
         assert_eq!(outputs.publish().unwrap()[0].size, 3);
         assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn a_row_may_end_where_it_is_found_to_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(false, Vec::new());
+        let mut row = FileSequence::new(&outputs, vec![(folder.path().join("a"), u64::MAX)]).unwrap();
+        row.write_all_at(b"abc", 5).unwrap();
+        row.finish(10).unwrap();
+        outputs.publish().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a")).unwrap(), b"\0\0\0\0\0abc\0\0");
     }
 
     #[test]

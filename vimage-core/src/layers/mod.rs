@@ -1,6 +1,5 @@
 //! Images made of other images: each is again an [`Image`](crate::Image).
 
-mod checked;
 mod concat;
 mod flat;
 mod grown;
@@ -8,7 +7,6 @@ mod masked;
 mod overlay;
 mod zeros;
 
-pub use checked::Checked;
 pub use concat::Concat;
 pub use flat::Flat;
 pub use grown::Grown;

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::observer::Observer;
-use crate::pipeline::{Plan, SLAB, Slab, in_order, read_data};
+use crate::observer::{Observer, Phase};
+use crate::pipeline::{InFlight, Plan, SLAB, Slab, in_order, read_data};
 use crate::zero::is_zero;
 use std::cell::Cell;
 
@@ -23,8 +23,9 @@ pub enum Comparison {
 pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Result<Comparison> {
     let size = one.size().max(two.size());
     let found = Cell::new(None);
-    observer.begin(size);
+    observer.begin(Phase::Work, Some(size));
     in_order(
+        InFlight::usual(),
         Plan::new([one, two], size, SLAB, observer).take_while(|_| found.get().is_none()),
         |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
         |slab, buffers| {

@@ -10,7 +10,8 @@ use crate::io::Outputs;
 use crate::io::outputs::Published;
 use crate::layers::Masked;
 use crate::observer::Observer;
-use crate::pipeline::{self, Outcome};
+use crate::pipeline::{self, Disk, How, Outcome};
+use crate::target::Whole;
 use std::path::Path;
 
 /// What a disk is to be written as.
@@ -28,6 +29,8 @@ pub struct ConvertOptions {
     pub allow_external: bool,
     /// Leave out what the guest does not use.
     pub trim: Trim,
+    /// Unpack packed units before they are passed on as they are, to see that they can be.
+    pub checked: bool,
 }
 
 impl ConvertOptions {
@@ -40,6 +43,7 @@ impl ConvertOptions {
             flush: true,
             allow_external: false,
             trim: Trim::No,
+            checked: false,
         }
     }
 
@@ -107,7 +111,7 @@ impl Written {
     /// With the names that the files got.
     pub(super) fn published(self, files: Vec<Published>) -> Converted {
         let content = self.outcome.content;
-        let dropped = Dropped::of(self.survey.as_ref(), self.outcome.dropped);
+        let dropped = Dropped::of(self.survey.as_ref(), self.outcome.taken.first().map_or(0, |taken| taken.dropped));
         Converted { files, content, survey: self.survey, dropped }
     }
 }
@@ -134,10 +138,13 @@ pub(super) fn write(
     let base = base.map(|base| base as &dyn Image);
     let masked = survey.as_ref().map(|survey| Masked::new(image, &survey.unused).over(base));
     let image = masked.as_ref().map_or(image, |masked| masked as &dyn Image);
-    let mut targets = [format.create(path, image.size(), &options.create, outputs)?];
-    let outcome = pipeline::run(image, base, &mut targets, false, observer)?;
+    let mut target = format.create(path, Some(image.size()), &options.create, outputs)?;
+    target.checked = options.checked;
+    let mut targets = [target];
+    let outcome = pipeline::run(Disk::Image(image), base, &mut targets, How::default(), observer)?;
+    let whole = Whole { size: outcome.size, content: outcome.content };
     for target in targets {
-        target.writer.finish(outcome.content.as_ref())?;
+        target.writer.finish(&whole)?;
     }
     // Flushing may have taken long.
     if observer.cancelled() {

@@ -3,8 +3,8 @@
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::observer::Observer;
-use crate::pipeline::{self, Plan, SLAB, in_order, read_data};
+use crate::observer::{Observer, Phase};
+use crate::pipeline::{self, Disk, How, InFlight, Plan, SLAB, in_order, read_data};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -58,7 +58,8 @@ impl fmt::Display for Digest {
 pub fn digest(image: &dyn Image, algorithm: Algorithm, observer: &dyn Observer) -> Result<Digest> {
     match algorithm {
         Algorithm::Content => {
-            let content = pipeline::run(image, None, &mut [], true, observer)?.content;
+            let how = How { digest: true, ..How::default() };
+            let content = pipeline::run(Disk::Image(image), None, &mut [], how, observer)?.content;
             content.map(|content| Digest(content.0)).ok_or_else(|| Error::usage("no digest was made"))
         }
         Algorithm::Sha256 => sha256(image, observer),
@@ -68,8 +69,9 @@ pub fn digest(image: &dyn Image, algorithm: Algorithm, observer: &dyn Observer) 
 fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     let mut hasher = Sha256::new();
     let mut at = 0;
-    observer.begin(image.size());
+    observer.begin(Phase::Work, Some(image.size()));
     in_order(
+        InFlight::usual(),
         Plan::new([image], image.size(), SLAB, observer),
         |slab, data: &mut Vec<u8>| {
             data.resize(slab.len, 0);

@@ -10,8 +10,8 @@ use crate::io::in_use::{Held, Unchanged};
 use crate::io::outputs::Published;
 use crate::io::punch::Puncher;
 use crate::layers::Masked;
-use crate::observer::Observer;
-use crate::pipeline::{Plan, SLAB, in_order, read_data};
+use crate::observer::{Observer, Phase};
+use crate::pipeline::{InFlight, Plan, SLAB, in_order, read_data};
 use crate::ranges::Ranges;
 use crate::zero::is_zero;
 use std::ops::Range;
@@ -68,8 +68,9 @@ pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Ob
 fn punch_zeros(image: &dyn Image, unused: &Ranges, puncher: Option<&Puncher>, observer: &dyn Observer) -> Result<u64> {
     let masked = Masked::new(image, unused);
     let mut bytes = 0;
-    observer.begin(image.size());
+    observer.begin(Phase::Work, Some(image.size()));
     in_order(
+        InFlight::usual(),
         Plan::new([&masked], image.size(), SLAB, observer),
         |slab, (data, zeros): &mut (Vec<u8>, Vec<Range<u64>>)| {
             zeros.clear();

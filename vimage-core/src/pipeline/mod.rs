@@ -1,95 +1,114 @@
-//! From an image to its targets: planned, read and encoded on all cores, written in order.
+//! From a disk to its targets: planned, read and encoded on all cores, written in order.
 
+mod feed;
 mod order;
 mod plan;
 mod prepare;
 mod read;
 
+pub use feed::Disk;
 pub use plan::{Plan, Slab};
 
-pub(crate) use order::in_order;
+pub(crate) use order::{InFlight, in_order};
 pub(crate) use read::read_data;
 
 use crate::digest::{ContentDigest, Fold};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::layers::Zeros;
-use crate::observer::Observer;
-use crate::target::{Encoding, ImageWriter, LARGEST_UNIT, Target, Units};
-use prepare::{Origin, Prepared};
+use crate::observer::{Observer, Phase};
+use crate::target::{Encoding, ImageWriter, LARGEST_UNIT, Target};
+use feed::Job;
+use prepare::{Encoders, Prepared};
 
 /// Bytes that a worker reads at a time: enough to make the cost of a system call small, few enough for the slabs in flight
 /// to stay in the processor's outer cache.
 pub const SLAB: usize = 1 << 20;
 
-/// What a run found out about the content.
+/// Bytes that slabs in flight take at most, unless the caller says something else.
+pub const MEMORY: u64 = 128 << 20;
+
+/// How a disk goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct How {
+    /// Tell the digest of its content, whether or not a target asks for it.
+    pub digest: bool,
+    /// Bytes that slabs in flight may take together, where it is not [`MEMORY`]; enough for two are always taken.
+    pub memory: Option<u64>,
+}
+
+/// What a run found out about the content.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
+    /// The disk's size in bytes.
+    pub size: u64,
     /// Its digest, if that was asked for.
     pub content: Option<ContentDigest>,
-    /// Bytes that the image holds as data, and that the first target does not: they are zero. Slabs in which the base holds data
-    /// do not count.
+    /// What each target got.
+    pub taken: Vec<Taken>,
+}
+
+/// What a target got of a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// Bytes that the disk holds as data, and the target does not: they are zero. Slabs in which the base holds data do not count.
     pub dropped: u64,
-    /// Bytes of the disk that the first target holds, by whole units.
+    /// Bytes of the disk that the target holds, by whole units.
     pub stored: u64,
 }
 
-/// Reads each slab of `image` once and feeds all `targets`; tells what identifies the content if `digest` or a target
-/// asks for it: with `digest`, its digest. The targets are not finished.
+/// Reads each slab of `disk` once and feeds all `targets`. They are not finished.
 ///
-/// What `base` holds too is not written: it lies beneath the targets, and is [`Zeros`] where nothing does. Where packed units
-/// are passed on, the content is not looked into.
+/// What `base` holds too is not written: it lies beneath the targets, and is [`Zeros`] where nothing does. Packed units that a target
+/// takes as they are go to it unopened. Whatever the targets are, each gets what it would get alone.
 ///
 /// # Errors
-/// The first fault in disk order; `Cancelled` when the observer stops it.
-pub fn run(
-    image: &dyn Image,
-    base: Option<&dyn Image>,
+/// The first fault in disk order; `Cancelled` when the observer stops it; `Usage` for a stream over a base.
+pub fn run<'a>(
+    disk: Disk<'a>,
+    base: Option<&'a dyn Image>,
     targets: &mut [Target],
-    digest: bool,
+    how: How,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let identified = digest || targets.iter().any(|target| target.identified);
-    let passing = !identified && passes(image, base, targets);
-    let origin = Origin { image, base: base.unwrap_or(&Zeros(0)), identified, passing };
     let slab = targets.iter().map(|target| target.units.size.min(LARGEST_UNIT)).fold(SLAB, usize::max);
+    let identified = how.digest || targets.iter().any(|target| target.identified);
+    // What is compared with a base has to be looked into.
+    let packing = if base.is_none() { disk.packing() } else { None };
+    let checked = targets.iter().any(|target| target.checked);
     let halves = targets.iter_mut().map(|Target { units, writer, .. }| (&*units, writer));
-    let (units, mut writers): (Vec<&Units>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
+    let (units, mut writers): (Vec<_>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
+    let encoders = Encoders::new(units, packing, identified, checked);
+    let buffers = InFlight::within(how.memory.unwrap_or(MEMORY), encoders.cost(slab, base.is_some()));
     let mut fold = Fold::default();
-    let mut dropped = 0;
-    let mut stored = 0;
-    observer.begin(image.size());
-    in_order(
-        Plan::new([image, origin.base], image.size(), slab, observer),
-        |slab, prepared: &mut Prepared| prepared.fill(slab, &origin, &units),
-        |slab, prepared| {
-            if observer.cancelled() {
-                return Err(Error::cancelled());
-            }
-            fold.update(&prepared.hashes);
-            dropped += prepared.dropped;
-            for (index, writer) in writers.iter_mut().enumerate() {
-                prepared.bodies(index, slab, |offset, body, how| {
-                    if index == 0 {
-                        stored += if how == Encoding::Packed { units[0].size } else { body.len() } as u64;
-                    }
-                    writer.append(offset, body, how)
-                })?;
-            }
-            observer.reached(slab.range().end);
-            Ok(())
-        },
-    )?;
-    observer.reached(image.size());
-    let content = identified.then(|| fold.finish(image.size()));
-    Ok(Outcome { content, dropped, stored })
-}
-
-/// Whether packed units of `image` go to `targets` as they are, without being inflated: when there is one target, it takes
-/// units of this packing, and nothing has to be compared with a base.
-fn passes(image: &dyn Image, base: Option<&dyn Image>, targets: &[Target]) -> bool {
-    match (base, targets) {
-        (None, [target]) => target.units.takes.is_some() && target.units.takes == image.packing(),
-        _ => false,
-    }
+    let mut taken = vec![Taken::default(); writers.len()];
+    observer.begin(Phase::Work, disk.size());
+    let beneath = base.unwrap_or(&Zeros(0));
+    let size = disk.feed(base, slab, observer, |jobs| {
+        in_order(
+            buffers,
+            jobs,
+            |job: &Job<'_>, prepared: &mut Prepared| prepared.fill(&job.slab, job.image(), beneath, &encoders),
+            |job, prepared| {
+                if observer.cancelled() {
+                    return Err(Error::cancelled());
+                }
+                fold.update(&prepared.hashes);
+                for (index, (writer, taken)) in writers.iter_mut().zip(&mut taken).enumerate() {
+                    let encoded = prepared.encoded(&encoders, index);
+                    taken.dropped += encoded.dropped;
+                    encoded.bodies(&prepared.data, job.slab.offset, |offset, body, how| {
+                        let whole = if how == Encoding::Packed { encoders.unit(index) } else { body.len() };
+                        taken.stored += whole as u64;
+                        writer.append(offset, body, how)
+                    })?;
+                }
+                observer.reached(job.slab.range().end);
+                Ok(())
+            },
+        )
+    })?;
+    observer.reached(size);
+    let content = identified.then(|| fold.finish(size));
+    Ok(Outcome { size, content, taken })
 }

@@ -11,13 +11,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::Duration;
 
-/// Buffers per thread of the pool: one being filled, one waiting for its turn or being consumed, and one to spare so that
-/// neither side starves when jobs take unequal time.
-const BUFFERS_PER_THREAD: usize = 3;
+/// How many jobs are in flight, each with a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InFlight(usize);
 
-/// The least number of buffers. A writer that waits for the disk stands still for the time of a dozen jobs: with fewer buffers
-/// the other threads soon stand still too (on two cores, unpacking onto a disk took a fifth longer with 6).
-const LEAST_BUFFERS: usize = 32;
+impl InFlight {
+    /// InFlight per thread of the pool: one being filled, one waiting for its turn or being consumed, and one to spare so that
+    /// neither side starves when jobs take unequal time.
+    const PER_THREAD: usize = 3;
+
+    /// The usual number. A writer that waits for the disk stands still for the time of a dozen jobs: with fewer buffers the other
+    /// threads soon stand still too (on two cores, unpacking onto a disk took a fifth longer with 6).
+    const USUAL: usize = 32;
+
+    /// As many as usual.
+    pub(crate) fn usual() -> Self {
+        InFlight((rayon::current_num_threads() * Self::PER_THREAD).max(Self::USUAL))
+    }
+
+    /// As many as usual, but no more than go into `memory` bytes when each takes `cost`; two at the least.
+    pub(crate) fn within(memory: u64, cost: u64) -> Self {
+        let room = usize::try_from(memory / cost.max(1)).unwrap_or(usize::MAX);
+        InFlight(Self::usual().0.min(room).max(2))
+    }
+}
 
 /// Runs `work` for each job on rayon's threads, each with a buffer to fill; calls `consume` on this thread with each
 /// job's filled buffer, in the order of the jobs.
@@ -25,6 +42,7 @@ const LEAST_BUFFERS: usize = 32;
 /// # Errors
 /// The first fault, in the order of the jobs, of `jobs`, `work` or `consume`. Jobs already begun are waited for.
 pub(crate) fn in_order<J, B>(
+    buffers: InFlight,
     jobs: impl Iterator<Item = Result<J>>,
     work: impl Fn(&J, &mut B) -> Result<()> + Sync,
     mut consume: impl FnMut(&J, &B) -> Result<()>,
@@ -34,7 +52,7 @@ where
     B: Default + Send,
 {
     let mut jobs = jobs.fuse();
-    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(buffers()).collect();
+    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(buffers.0).collect();
     let stop = AtomicBool::new(false);
     let (work, stop) = (&work, &stop);
     rayon::in_place_scope(|scope| {
@@ -91,10 +109,6 @@ where
     })
 }
 
-fn buffers() -> usize {
-    (rayon::current_num_threads() * BUFFERS_PER_THREAD).max(LEAST_BUFFERS)
-}
-
 /// Waits for a result. On a thread of the pool itself it works meanwhile: else a pool of one thread, waiting for its own
 /// jobs, would stand still.
 fn receive<T>(results: &Receiver<T>) -> Result<T> {
@@ -126,6 +140,7 @@ mod tests {
     fn squares(count: u64, fail: Option<u64>) -> (Result<()>, Vec<u64>) {
         let mut seen = Vec::new();
         let result = in_order(
+            InFlight::usual(),
             (0..count).map(Ok),
             |&job, buffer: &mut u64| {
                 // Later jobs finish first.
@@ -167,7 +182,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "boom")]
     fn a_panic_in_a_worker_is_passed_on() {
-        let _ = in_order((0..9).map(Ok), |_: &u64, (): &mut ()| panic!("boom"), |_, ()| Ok(()));
+        let _ = in_order(InFlight::usual(), (0..9).map(Ok), |_: &u64, (): &mut ()| panic!("boom"), |_, ()| Ok(()));
     }
 
     #[test]
@@ -175,6 +190,7 @@ mod tests {
         let flying = AtomicUsize::new(0);
         let most = AtomicUsize::new(0);
         in_order(
+            InFlight(5),
             (0..200).map(Ok),
             |_: &u64, (): &mut ()| {
                 most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -186,6 +202,14 @@ mod tests {
             },
         )
         .unwrap();
-        assert!(most.into_inner() <= buffers());
+        assert!(most.into_inner() <= 5);
+    }
+
+    #[test]
+    fn memory_bounds_the_buffers_but_for_two() {
+        let usual = InFlight::usual().0 as u64;
+        assert_eq!(InFlight::within(u64::MAX, 1 << 20), InFlight::usual());
+        assert_eq!(InFlight::within((usual - 1) << 20, 1 << 20).0 as u64, usual - 1);
+        assert_eq!(InFlight::within(1, 1 << 20).0, 2);
     }
 }

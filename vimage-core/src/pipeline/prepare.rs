@@ -4,7 +4,7 @@ use super::plan::Slab;
 use super::read::read_data;
 use crate::digest::{BlockHash, hash_blocks};
 use crate::error::Result;
-use crate::image::Image;
+use crate::image::{Image, Packing};
 use crate::target::{Encoding, Units};
 use crate::zero::is_zero;
 use std::ops::Range;
@@ -13,16 +13,45 @@ use std::ops::Range;
 /// allocate, and so what a hole in a file can be.
 const ZERO_BLOCK: usize = 4096;
 
-/// Where the bytes come from.
-pub(crate) struct Origin<'a> {
-    /// The disk.
-    pub(crate) image: &'a dyn Image,
-    /// What lies beneath the targets: what is the same there is not written. Zeros, as a rule.
-    pub(crate) base: &'a dyn Image,
+/// What is encoded for the targets: once for all that want the same.
+pub(crate) struct Encoders<'a> {
+    units: Vec<&'a Units>,
+    /// For each target, the first that gets the same.
+    first: Vec<usize>,
+    /// For each target, whether packed units of the disk go to it as they are.
+    passes: Vec<bool>,
+    /// Whether the disk's bytes are looked into: not where packed units go to all targets as they are.
+    reads: bool,
     /// Whether the block hashes are wanted.
-    pub(crate) identified: bool,
-    /// Whether packed units are taken over as they are. There is one target then.
-    pub(crate) passing: bool,
+    identified: bool,
+}
+
+impl<'a> Encoders<'a> {
+    /// For targets that take `units` of a disk whose packed units are of `packing`. With `identified`, blocks are hashed; with
+    /// `checked`, packed units are unpacked even where they are passed on.
+    pub(crate) fn new(units: Vec<&'a Units>, packing: Option<Packing>, identified: bool, checked: bool) -> Self {
+        let passes: Vec<bool> = units.iter().map(|units| units.takes.is_some() && units.takes == packing).collect();
+        let alike = |one: usize, two: usize| {
+            let (one, two, same) = (units[one], units[two], passes[one] == passes[two]);
+            let name = one.encoder.name();
+            same && name.is_some() && name == two.encoder.name() && one.size == two.size
+        };
+        let first =
+            (0..units.len()).map(|index| (0..index).find(|&other| alike(other, index)).unwrap_or(index)).collect();
+        let reads = identified || checked || passes.is_empty() || passes.contains(&false);
+        Encoders { units, first, passes, reads, identified }
+    }
+
+    /// Bytes that a slab of `slab` bytes takes while it is prepared: itself, what it comes from, and what is made of it.
+    pub(crate) fn cost(&self, slab: usize, base: bool) -> u64 {
+        let made = self.first.iter().enumerate().filter(|(index, first)| index == *first).count();
+        slab as u64 * (2 + made as u64 + u64::from(base))
+    }
+
+    /// Bytes of a unit of target `index`.
+    pub(crate) fn unit(&self, index: usize) -> usize {
+        self.units[index].size
+    }
 }
 
 /// A slab read and encoded; kept and filled again.
@@ -31,28 +60,29 @@ pub(crate) struct Origin<'a> {
 #[derive(Default)]
 pub(crate) struct Prepared {
     /// The disk's bytes, filled up with zeros to whole units.
-    data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     /// The base's bytes, where it holds any in the slab.
     base: Vec<u8>,
     /// For each block of `data`, whether the base holds the same.
     same: Vec<bool>,
     /// For each block of `data`, whether it is all zero where the base is not.
     zero: Vec<bool>,
-    /// For each block of `data`, whether the image holds it as data.
+    /// For each block of `data`, whether the disk holds it as data.
     held: Vec<bool>,
-    /// Bytes that the image holds as data and the first target does not get; where the base holds data, none are counted.
-    pub(crate) dropped: u64,
     /// What each target gets.
     encoded: Vec<Encoded>,
     /// The hashes of the blocks, where they are asked for.
     pub(crate) hashes: Vec<BlockHash>,
 }
 
+/// What a target gets of a slab.
 #[derive(Default)]
-struct Encoded {
+pub(crate) struct Encoded {
     /// Bytes of packed units.
     packed: Vec<u8>,
     bodies: Vec<Body>,
+    /// Bytes that the disk holds as data and the target does not get; where the base holds data, none are counted.
+    pub(crate) dropped: u64,
 }
 
 /// One call of a writer's `append`: a packed unit, or a run of plain ones.
@@ -65,105 +95,71 @@ struct Body {
 }
 
 impl Prepared {
-    /// Fills this with `slab` of `origin`, encoded for `targets`.
-    pub(crate) fn fill(&mut self, slab: &Slab<2>, origin: &Origin<'_>, targets: &[&Units]) -> Result<()> {
-        self.encoded.resize_with(targets.len(), Encoded::default);
+    /// Fills this with `slab` of `image` over `base`, encoded by `encoders`.
+    pub(crate) fn fill(
+        &mut self,
+        slab: &Slab<2>,
+        image: &dyn Image,
+        base: &dyn Image,
+        encoders: &Encoders<'_>,
+    ) -> Result<()> {
+        self.encoded.resize_with(encoders.units.len(), Encoded::default);
         self.hashes.clear();
-        self.dropped = 0;
-        if let (true, &[target]) = (origin.passing, targets) {
-            return self.pass(slab, origin, target);
+        let sizes = || encoders.units.iter().map(|units| units.size);
+        let block = sizes().fold(ZERO_BLOCK, usize::min);
+        self.data.resize(slab.len.next_multiple_of(sizes().fold(block, usize::max)), 0);
+        if encoders.reads {
+            self.read(slab, image, base, block)?;
         }
-        self.read(slab, origin, targets)?;
-        for (target, encoded) in targets.iter().zip(&mut self.encoded) {
-            encoded.fill(target, &self.data, &self.same, &self.zero)?;
+        for (index, (units, encoded)) in encoders.units.iter().zip(&mut self.encoded).enumerate() {
+            match (encoders.first[index] == index, encoders.passes[index]) {
+                (false, _) => {}
+                (true, true) => encoded.pass(units, slab, image, &mut self.data, encoders.reads)?,
+                (true, false) => {
+                    encoded.fill(units, &self.data, &self.same, &self.zero)?;
+                    encoded.dropped = dropped(&self.held, &encoded.bodies, self.data.len(), units.size);
+                }
+            }
         }
-        if let Some(first) = self.encoded.first() {
-            self.dropped = dropped(&self.held, &first.bodies, self.data.len(), targets[0].size);
-        }
-        if origin.identified {
+        if encoders.identified {
             hash_blocks(slab.offset, &self.data[..slab.len], &mut self.hashes);
         }
         Ok(())
     }
 
-    /// Calls `append` for each body of target `index`, in disk order.
-    pub(crate) fn bodies(
-        &self,
-        index: usize,
-        slab: &Slab<2>,
-        mut append: impl FnMut(u64, &[u8], Encoding) -> Result<()>,
-    ) -> Result<()> {
-        let encoded = &self.encoded[index];
-        encoded.bodies.iter().try_for_each(|body| {
-            let bytes = match body.how {
-                Encoding::Plain | Encoding::Zero => &self.data[body.bytes.clone()],
-                Encoding::Packed => &encoded.packed[body.bytes.clone()],
-            };
-            append(slab.offset + body.at as u64, bytes, body.how)
-        })
+    /// What target `index` gets.
+    pub(crate) fn encoded(&self, encoders: &Encoders<'_>, index: usize) -> &Encoded {
+        &self.encoded[encoders.first[index]]
     }
 
-    /// Reads what the image holds of the slab and finds what the base holds too; what both know to be zero is neither read
-    /// nor searched.
-    fn read(&mut self, slab: &Slab<2>, origin: &Origin<'_>, targets: &[&Units]) -> Result<()> {
-        let largest = targets.iter().map(|target| target.size).fold(1, usize::max);
-        let smallest = targets.iter().map(|target| target.size).fold(ZERO_BLOCK, usize::min);
-        let len = slab.len.next_multiple_of(largest.max(smallest));
+    /// Reads what the disk holds of the slab and finds what the base holds too, in blocks of `block` bytes; what both know to be zero
+    /// is neither read nor searched.
+    fn read(&mut self, slab: &Slab<2>, image: &dyn Image, beneath: &dyn Image, block: usize) -> Result<()> {
+        let len = self.data.len();
         let [data, base] = &slab.data;
-        self.data.resize(len, 0);
-        read_data(origin.image, slab.offset, data, &mut self.data)?;
+        read_data(image, slab.offset, data, &mut self.data)?;
         self.same.clear();
-        self.same.resize(len / smallest, true);
+        self.same.resize(len / block, true);
         self.zero.clear();
-        let touched = |range: &Range<usize>| range.start / smallest..range.end.div_ceil(smallest);
+        let touched = |range: &Range<usize>| range.start / block..range.end.div_ceil(block);
         data.iter().for_each(|range| self.same[touched(range)].fill(false));
         self.held.clear();
         self.held.extend(self.same.iter().map(|same| !same));
         if base.is_empty() {
-            for (same, block) in self.same.iter_mut().zip(self.data.chunks_exact(smallest)) {
+            for (same, block) in self.same.iter_mut().zip(self.data.chunks_exact(block)) {
                 *same = *same || is_zero(block);
             }
             return Ok(());
         }
-        // Whose bytes they are that are as in the base, the image or the base, nobody can tell.
+        // Whose bytes they are that are as in the base, the disk or the base, nobody can tell.
         self.held.fill(false);
         self.base.resize(len, 0);
-        read_data(origin.base, slab.offset, base, &mut self.base)?;
+        read_data(beneath, slab.offset, base, &mut self.base)?;
         base.iter().for_each(|range| self.same[touched(range)].fill(false));
-        let blocks = self.data.chunks_exact(smallest).zip(self.base.chunks_exact(smallest));
+        let blocks = self.data.chunks_exact(block).zip(self.base.chunks_exact(block));
         for (same, (block, beneath)) in self.same.iter_mut().zip(blocks) {
             *same = *same || block == beneath;
             self.zero.push(!*same && is_zero(block));
-        }
-        Ok(())
-    }
-
-    /// Takes over what is packed, and reads and encodes the units that are not.
-    fn pass(&mut self, slab: &Slab<2>, origin: &Origin<'_>, target: &Units) -> Result<()> {
-        let Encoded { packed, bodies } = &mut self.encoded[0];
-        packed.clear();
-        bodies.clear();
-        self.data.resize(slab.len.next_multiple_of(target.size), 0);
-        for at in (0..slab.len).step_by(target.size) {
-            let unit = at..at + target.size;
-            let held = at..unit.end.min(slab.len);
-            if !slab.data[0].iter().any(|range| range.start < held.end && range.end > held.start) {
-                continue;
-            }
-            let (start, offset) = (packed.len(), slab.offset + at as u64);
-            let how = if origin.image.read_packed(offset, packed)? {
-                Encoding::Packed
-            } else {
-                self.data[unit.clone()].fill(0);
-                origin.image.read_exact_at(&mut self.data[held], offset)?;
-                if is_zero(&self.data[unit.clone()]) {
-                    self.dropped += unit.len() as u64;
-                    continue;
-                }
-                target.encoder.encode(&self.data[unit.clone()], packed)?
-            };
-            let bytes = if how == Encoding::Packed { start..packed.len() } else { unit };
-            bodies.push(Body { at, bytes, how });
         }
         Ok(())
     }
@@ -181,6 +177,53 @@ fn dropped(held: &[bool], bodies: &[Body], len: usize, unit: usize) -> u64 {
 }
 
 impl Encoded {
+    /// Calls `append` for each body, in disk order; `data` are the slab's bytes, which starts at `offset` of the disk.
+    pub(crate) fn bodies(
+        &self,
+        data: &[u8],
+        offset: u64,
+        mut append: impl FnMut(u64, &[u8], Encoding) -> Result<()>,
+    ) -> Result<()> {
+        self.bodies.iter().try_for_each(|body| {
+            let bytes = match body.how {
+                Encoding::Plain | Encoding::Zero => &data[body.bytes.clone()],
+                Encoding::Packed => &self.packed[body.bytes.clone()],
+            };
+            append(offset + body.at as u64, bytes, body.how)
+        })
+    }
+
+    /// Takes over what is packed, and encodes the units that are not; they are in `data` where that was `read`, and are put there else.
+    fn pass(&mut self, target: &Units, slab: &Slab<2>, image: &dyn Image, data: &mut [u8], read: bool) -> Result<()> {
+        self.packed.clear();
+        self.bodies.clear();
+        self.dropped = 0;
+        for at in (0..slab.len).step_by(target.size) {
+            let unit = at..at + target.size;
+            let held = at..unit.end.min(slab.len);
+            if !slab.data[0].iter().any(|range| range.start < held.end && range.end > held.start) {
+                continue;
+            }
+            let (start, offset) = (self.packed.len(), slab.offset + at as u64);
+            let how = if image.read_packed(offset, &mut self.packed)? {
+                Encoding::Packed
+            } else {
+                if !read {
+                    data[unit.clone()].fill(0);
+                    image.read_exact_at(&mut data[held], offset)?;
+                }
+                if is_zero(&data[unit.clone()]) {
+                    self.dropped += unit.len() as u64;
+                    continue;
+                }
+                target.encoder.encode(&data[unit.clone()], &mut self.packed)?
+            };
+            let bytes = if how == Encoding::Packed { start..self.packed.len() } else { unit };
+            self.bodies.push(Body { at, bytes, how });
+        }
+        Ok(())
+    }
+
     /// Encodes the units of `data` that are not all the `same` as beneath. `zero` is empty where nothing is beneath.
     fn fill(&mut self, target: &Units, data: &[u8], same: &[bool], zero: &[bool]) -> Result<()> {
         self.packed.clear();

@@ -53,15 +53,15 @@ impl Format for Qcow2 {
         alike::alike(source)
     }
 
-    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+    fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
         create(path, capacity, &WriteOptions::from_words(options)?, outputs)
     }
 }
 
-/// Begins a qcow2 image of `capacity` bytes, rounded up to sectors, at `path`.
+/// Begins a qcow2 image of `capacity` bytes, rounded up to sectors, at `path`; without it, of as many as come.
 ///
 /// # Errors
 /// `Usage` when clusters of this size cannot hold `capacity`; `Exists` and `Io` from making the file.
-pub fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
+pub fn create(path: &Path, capacity: Option<u64>, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
     writer::create(path, capacity, options, outputs)
 }

@@ -10,7 +10,7 @@ mod writer;
 
 pub use options::WriteOptions;
 
-use super::{CreateOptions, Findings, Format, Source};
+use super::{CreateOptions, Findings, Format, Source, known};
 use crate::error::Result;
 use crate::image::{Image, ImageInfo};
 use crate::io::Outputs;
@@ -50,8 +50,8 @@ impl Format for Vdi {
         reader::alike(source)
     }
 
-    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
-        create(path, capacity, WriteOptions::from_words(options)?, outputs)
+    fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+        create(path, known(capacity, "a VDI")?, WriteOptions::from_words(options)?, outputs)
     }
 }
 

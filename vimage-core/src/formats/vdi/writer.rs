@@ -6,7 +6,7 @@ use super::uuid;
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoding, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoding, ImageWriter, Plain, Target, Units, Whole};
 use std::path::Path;
 use zerocopy::{FromZeros, IntoBytes};
 
@@ -47,7 +47,7 @@ pub(super) fn create(path: &Path, capacity: u64, options: WriteOptions, outputs:
         number: 0,
     };
     let units = Units { size: PART, encoder: Box::new(Plain), takes: None };
-    Ok(Target { units, writer: Box::new(writer), identified: true })
+    Ok(Target { units, writer: Box::new(writer), identified: true, checked: false })
 }
 
 struct Writer {
@@ -134,7 +134,7 @@ impl ImageWriter for Writer {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, disk: &Whole) -> Result<()> {
         if self.options.fixed {
             self.allocated = self.blocks;
         }
@@ -145,7 +145,7 @@ impl ImageWriter for Writer {
             }
             self.write_stretch()?;
         }
-        let header = self.header(content);
+        let header = self.header(disk.content.as_ref());
         self.file.write_all_at(header.as_bytes(), 0)?;
         self.file.set_len(self.data + self.allocated * BLOCK)?;
         self.file.finish()

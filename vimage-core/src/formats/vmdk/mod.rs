@@ -58,15 +58,16 @@ impl Format for Vmdk {
         alike::alike(source)
     }
 
-    fn create(&self, path: &Path, capacity: u64, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
+    fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
         create(path, capacity, &WriteOptions::from_words(options)?, outputs)
     }
 }
 
-/// Begins a VMDK of `capacity` bytes, rounded up to sectors, whose main file will be `path`.
+/// Begins a VMDK of `capacity` bytes, rounded up to sectors, whose main file will be `path`. Only streamOptimized ones can be begun
+/// without it.
 ///
 /// # Errors
-/// `Usage` when the sub-format cannot hold `capacity`; `Exists` and `Io` from making the files.
-pub fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
+/// `Usage` when the sub-format cannot hold `capacity`, or needs one; `Exists` and `Io` from making the files.
+pub fn create(path: &Path, capacity: Option<u64>, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
     writer::create(path, capacity, options, outputs)
 }

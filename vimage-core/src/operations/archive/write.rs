@@ -7,7 +7,7 @@ use super::fault;
 use crate::error::{Error, Result};
 use crate::io::volumes::Volumes;
 use crate::io::{FileReader, Outputs, ReadAt};
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use sevenz_rust2::encoder_options::{EncoderOptions, Lzma2Options};
 use sevenz_rust2::{ArchiveEntry, ArchiveWriter, EncoderConfiguration, EncoderMethod};
 use std::fs::File;
@@ -76,7 +76,7 @@ pub fn write_7z(
     outputs: &Outputs,
     observer: &dyn Observer,
 ) -> Result<u64> {
-    observer.begin(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.size)));
+    observer.begin(Phase::Work, Some(entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.size))));
     let mut sink = Sink { volumes: Volumes::new(outputs, path, split)?, at: 0, fault: None };
     let mut fault_of_entry = None;
     let written = (|| {

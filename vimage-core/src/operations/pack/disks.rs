@@ -7,8 +7,8 @@ use crate::formats::{OpenImage, OpenOptions, open};
 use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::{FileId, Outputs};
-use crate::layers::{Checked, Grown, Zeros};
-use crate::observer::{Observer, PartOf};
+use crate::layers::{Grown, Zeros};
+use crate::observer::{Observer, PartOf, Phase};
 use crate::operations::convert::{ConvertOptions, write};
 use crate::package::appliance::{Appliance, Disk};
 use std::path::Path;
@@ -80,7 +80,7 @@ impl<'a> Disks<'a> {
     /// Tells the observer that all of them will be gone over, so many times.
     pub(super) fn begin(&self, passes: u64) {
         let sum = self.packed.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.capacity));
-        self.observer.begin(sum.saturating_mul(passes));
+        self.observer.begin(Phase::Work, Some(sum.saturating_mul(passes)));
     }
 
     /// Forgets what was written, so that all of it is written once more.
@@ -99,15 +99,13 @@ impl<'a> Disks<'a> {
         let capacity = self.packed[index].capacity;
         let zeros = Zeros(capacity);
         let image: &dyn Image = self.images[index].as_ref().map_or(&zeros, |image| image);
-        // A package is not to hold what nobody can unpack.
-        let image = Checked(image);
-        let image = Grown::new(&image, capacity);
+        let image = Grown::new(image, capacity);
         let observer = PartOf { whole: self.observer, before: self.passed };
         let written = write(&image, None, path, conversion, outputs, &observer)?;
         self.passed = self.passed.saturating_add(capacity);
         let disk = &mut self.packed[index];
         disk.file = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        disk.populated = written.outcome.stored.min(capacity);
+        disk.populated = written.outcome.taken.first().map_or(0, |taken| taken.stored).min(capacity);
         disk.survey = written.survey;
         Ok(())
     }
@@ -115,6 +113,8 @@ impl<'a> Disks<'a> {
     /// To `format`, as all disks of the package are written.
     pub(super) fn conversion(&self, format: &str) -> ConvertOptions {
         let mut conversion = ConvertOptions::to(format);
+        // A package is not to hold what nobody can unpack.
+        conversion.checked = true;
         conversion.create.level = self.options.level;
         conversion.trim = self.options.trim;
         conversion

@@ -11,7 +11,7 @@ use crate::io::outputs::TEMPORARY_SUFFIX;
 use crate::io::pieces::chunk_of;
 use crate::io::row::Row;
 use crate::io::{FileId, FileReader, ReadAt};
-use crate::observer::{Observer, PartOf};
+use crate::observer::{Observer, PartOf, Phase};
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
 use crate::operations::package::{OpenPackage, open_package};
@@ -172,7 +172,7 @@ fn run(plan: Plan<'_>, options: &UnpackOptions, observer: &dyn Observer) -> Resu
     sources.extend(images.iter().flat_map(Image::files));
     let mut job = Job::new(folder, sources, digests, options, observer)?;
     let stored = files.iter().map(|file| file.file.size());
-    observer.begin(stored.chain(images.iter().map(Image::size)).fold(0, u64::saturating_add));
+    observer.begin(Phase::Work, Some(stored.chain(images.iter().map(Image::size)).fold(0, u64::saturating_add)));
     let is_part = |file: &Other| {
         let chunk_of_disk = chunk_of(&file.name).is_some_and(|(stem, _)| disks.iter().any(|disk| disk.name == stem));
         let disk = disks.iter().any(|disk| disk.name == file.name);

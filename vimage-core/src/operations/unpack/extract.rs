@@ -6,7 +6,7 @@ use super::{UnpackOptions, Unpacked, not_understood};
 use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
 use crate::io::pieces::chunk_name;
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use crate::operations::archive::{Member, SevenZip};
 use crate::operations::package::{LONGEST_DESCRIPTOR, LONGEST_TEXT};
 use crate::package::ovf;
@@ -22,7 +22,7 @@ pub(super) fn extract(
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
     let members = archive.members();
-    observer.begin(members.iter().fold(0, |sum, member| sum.saturating_add(member.size)));
+    observer.begin(Phase::Work, Some(members.iter().fold(0, |sum, member| sum.saturating_add(member.size))));
     check_descriptor(archive).map_err(|error| error.at_path(archive.path()))?;
     let manifest = match ending(archive, ".mf").next() {
         Some(member) => Some((member.name.as_str(), text(archive, member, LONGEST_TEXT)?)),

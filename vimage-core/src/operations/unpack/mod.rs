@@ -17,7 +17,7 @@ use crate::io::neighbors::quote;
 use crate::io::outputs::Published;
 use crate::io::pieces::stem_of_first;
 use crate::io::row::Row;
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use digests::Digests;
 use extract::extract;
 use job::Job;
@@ -102,7 +102,8 @@ pub fn unpack(
 /// Copies the files of a package.
 fn copy(package: &OpenPackage, folder: &Path, options: &UnpackOptions, observer: &dyn Observer) -> Result<Unpacked> {
     let digests = digests_of(package)?;
-    observer.begin(package.members.iter().fold(0, |sum, member| sum.saturating_add(member.file.size())));
+    let total = package.members.iter().fold(0, |sum: u64, member| sum.saturating_add(member.file.size()));
+    observer.begin(Phase::Work, Some(total));
     let mut job = Job::new(folder, package.files(), digests, options, observer)?;
     for member in &package.members {
         let copied = job.store(&member.name, &mut Row::new(&*member.file));

@@ -1,7 +1,7 @@
 //! One bar for work of several kinds, some of it done on several threads.
 
 use crate::error::{Error, Result};
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use std::sync::{Mutex, PoisonError};
 
 /// What has been done of all stages together, in bytes of files.
@@ -13,7 +13,7 @@ pub(super) struct Stages<'a> {
 impl<'a> Stages<'a> {
     /// Of `total` bytes.
     pub(super) fn new(observer: &'a dyn Observer, total: u64) -> Self {
-        observer.begin(total);
+        observer.begin(Phase::Work, Some(total));
         Stages { observer, done: Mutex::new(0) }
     }
 
@@ -66,8 +66,8 @@ impl Watching<'_, '_> {
 }
 
 impl Observer for Watching<'_, '_> {
-    fn begin(&self, total: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = total;
+    fn begin(&self, _: Phase, total: Option<u64>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).total = total.unwrap_or(0);
     }
 
     fn reached(&self, position: u64) {

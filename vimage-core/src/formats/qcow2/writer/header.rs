@@ -17,15 +17,14 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// For a disk of `capacity` bytes.
+    /// For an image made so.
     ///
     /// # Errors
     /// `Usage` when the backing file's name does not fit.
-    pub(super) fn new(capacity: u64, options: &WriteOptions) -> Result<Self> {
+    pub(super) fn new(options: &WriteOptions) -> Result<Self> {
         let mut header = RawHeader::new_zeroed();
         header.magic = MAGIC;
         header.cluster_bits.set(options.cluster_size.ilog2());
-        header.size.set(capacity);
         let mut len = HEADER_V2;
         header.version.set(2);
         if options.version == Version::V1_1 {
@@ -71,8 +70,15 @@ impl Template {
         Ok(Template { header, len, rest })
     }
 
-    /// The bytes, with an L1 table of so many entries at `l1`, and a refcount table of so many clusters at `refcounts`.
-    pub(super) fn bytes(mut self, l1: u64, l1_entries: u32, refcounts: u64, refcount_clusters: u32) -> Vec<u8> {
+    /// The bytes, for a disk of `capacity` bytes, with an L1 table of so many entries at `l1`, and a refcount table of so many clusters
+    /// at `refcounts`.
+    pub(super) fn bytes(
+        mut self,
+        capacity: u64,
+        (l1, l1_entries): (u64, u32),
+        (refcounts, refcount_clusters): (u64, u32),
+    ) -> Vec<u8> {
+        self.header.size.set(capacity);
         self.header.l1_table_offset.set(l1);
         self.header.l1_size.set(l1_entries);
         self.header.refcount_table_offset.set(refcounts);

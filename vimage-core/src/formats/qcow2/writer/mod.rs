@@ -11,12 +11,11 @@ use super::layout::{SECTOR, SUBCLUSTERS, entry};
 use super::options::{Compression, Version, WriteOptions};
 use crate::codec::deflate::{Wrapping, deflate, deflate_near};
 use crate::codec::{Codec, zstd};
-use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::qcow2::header::{LARGEST_L1, LARGEST_REFCOUNT_TABLE};
 use crate::image::Packing;
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoder, Encoding, ImageWriter, Plain, Target, Units};
+use crate::target::{Encoder, Encoding, ImageWriter, Plain, Target, Units, Whole};
 use refcounts::Refcounts;
 use std::path::Path;
 
@@ -30,19 +29,15 @@ const GATHER: usize = 1 << 20;
 const PART: u64 = 4096;
 
 /// Begins an image; see [`super::create`].
-pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
+pub(super) fn create(path: &Path, capacity: Option<u64>, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
     options.check()?;
     let cluster = options.cluster_size;
     let entry_len = if options.extended_l2 { 16 } else { 8 };
     let span = cluster / entry_len * cluster;
     let largest = (LARGEST_L1 / 8).saturating_mul(span).min(i64::MAX.cast_unsigned() / SECTOR * SECTOR);
-    let capacity = capacity.checked_next_multiple_of(SECTOR).filter(|&capacity| capacity <= largest);
-    let capacity = capacity.ok_or_else(|| {
-        Error::usage(format!("a qcow2 image with clusters of {cluster} bytes holds at most {largest} bytes"))
-            .at_path(path)
-            .with_hint("larger clusters hold more: -o cluster_size=2M")
-    })?;
-    let header = header::Template::new(capacity, options).map_err(|error| error.at_path(path))?;
+    let bounds = Bounds { span, largest };
+    let l1 = bounds.tables(capacity.unwrap_or(0)).map_err(|error| error.at_path(path))?;
+    let header = header::Template::new(options).map_err(|error| error.at_path(path))?;
     // What cannot be told from what lies beneath in smaller parts is encoded whole.
     let granule = if options.extended_l2 { cluster / SUBCLUSTERS } else { cluster };
     let (encoder, size): (Box<dyn Encoder>, u64) = match options.compress {
@@ -64,7 +59,8 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
         cluster,
         granule,
         entry_len,
-        l1: vec![0; capacity.div_ceil(span).max(1) as usize],
+        bounds,
+        l1: vec![0; l1],
         table: None,
         pending: Vec::new(),
         refcounts,
@@ -75,7 +71,12 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
         gathered_at: 0,
         header,
     };
-    Ok(Target { units: Units { size: size as usize, encoder, takes }, writer: Box::new(writer), identified: false })
+    Ok(Target {
+        units: Units { size: size as usize, encoder, takes },
+        writer: Box::new(writer),
+        identified: false,
+        checked: false,
+    })
 }
 
 /// Compresses clusters; one that does not become smaller stays as it is.
@@ -95,11 +96,35 @@ impl Encoder for Compress {
         out.truncate(start);
         Ok(Encoding::Plain)
     }
+
+    fn name(&self) -> Option<String> {
+        Some(format!("smaller {:?}", self.0))
+    }
+}
+
+/// How much an image can hold.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Bytes of the disk that an L2 table covers.
+    span: u64,
+    largest: u64,
+}
+
+impl Bounds {
+    /// The L2 tables of a disk of `size` bytes.
+    fn tables(self, size: u64) -> Result<usize> {
+        let capacity = size.checked_next_multiple_of(SECTOR).filter(|&capacity| capacity <= self.largest);
+        capacity.map(|capacity| capacity.div_ceil(self.span).max(1) as usize).ok_or_else(|| {
+            Error::usage(format!("a qcow2 image with clusters of this size holds at most {} bytes", self.largest))
+                .with_hint("larger clusters hold more: -o cluster_size=2M")
+        })
+    }
 }
 
 struct Writer {
     file: OutputFile,
     version: Version,
+    bounds: Bounds,
     /// Bytes of a cluster, of a part of one that has a state of its own, and of an L2 entry.
     cluster: u64,
     granule: u64,
@@ -130,6 +155,11 @@ impl Writer {
         let table = number / per_table;
         if self.table.as_ref().is_none_or(|(filling, _)| *filling != table) {
             self.finish_table()?;
+            if table >= self.l1.len() as u64 {
+                // Only where the disk's end was not known.
+                let tables = self.bounds.tables((table + 1).saturating_mul(self.bounds.span));
+                self.l1.resize(tables.map_err(|error| error.at_path(self.file.path()))?, 0);
+            }
         }
         let (_, bytes) = self.table.get_or_insert_with(|| (table, vec![0; self.cluster as usize]));
         let at = (number % per_table * self.entry_len) as usize;
@@ -302,7 +332,9 @@ impl ImageWriter for Writer {
         }
     }
 
-    fn finish(mut self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, disk: &Whole) -> Result<()> {
+        let tables = self.bounds.tables(disk.size).map_err(|error| error.at_path(self.file.path()))?;
+        self.l1.resize(tables, 0);
         self.write_gathered()?;
         self.finish_table()?;
         self.write_tables()?;
@@ -333,7 +365,9 @@ impl ImageWriter for Writer {
         let l1_at = table_at + table_clusters * self.cluster;
         let l1: Vec<u8> = self.l1.iter().flat_map(|word| word.to_be_bytes()).collect();
         self.file.write_all_at(&l1, l1_at)?;
-        let header = self.header.bytes(l1_at, self.l1.len() as u32, table_at, table_clusters as u32);
+        let capacity = disk.size.next_multiple_of(SECTOR);
+        let l1 = (l1_at, self.l1.len() as u32);
+        let header = self.header.bytes(capacity, l1, (table_at, table_clusters as u32));
         self.file.write_all_at(&header, 0)?;
         // The L1 table is read by its entries, so the rest of its last cluster need not be there.
         self.file.set_len((l1_at + l1_bytes).next_multiple_of(SECTOR))?;

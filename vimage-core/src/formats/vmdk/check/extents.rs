@@ -11,7 +11,7 @@ use crate::formats::vmdk::{cowd, sesparse};
 use crate::formats::{Findings, Severity, Source};
 use crate::io::neighbors::quote;
 use crate::io::{FileId, ReadAt};
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub(super) fn check(
     observer: &dyn Observer,
 ) -> Result<()> {
     let total = total(descriptor)?;
-    observer.begin(total);
+    observer.begin(Phase::Work, Some(total));
     let (mut files, mut start) = (Files::default(), 0);
     for line in descriptor.extents() {
         let size = bytes_of(line)?;

@@ -16,7 +16,7 @@ use super::reader::Main;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{Findings, Severity, Source};
 use crate::io::ReadAt;
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Find
             let place = hosted.descriptor.unwrap_or_default();
             text::check(source.file.as_ref(), place, &descriptor, &mut findings)?;
             text::embedded(&hosted, &descriptor, place.0, &mut findings);
-            observer.begin(hosted.capacity);
+            observer.begin(Phase::Work, Some(hosted.capacity));
             let (file, path, size) = (Arc::clone(&source.file), source.path.clone(), hosted.capacity);
             let part = Part { file, path, size, start: 0, observer };
             hosted::check(*hosted, &part, &mut findings)?;

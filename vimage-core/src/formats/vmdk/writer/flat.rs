@@ -2,13 +2,12 @@
 
 use super::text::{self, TextIdentity};
 use super::{Names, split};
-use crate::digest::ContentDigest;
 use crate::error::Result;
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::options::WriteOptions;
 use crate::formats::vmdk::subformat::Subformat;
 use crate::io::{FileSequence, Outputs};
-use crate::target::{Encoding, ImageWriter};
+use crate::target::{Encoding, ImageWriter, Whole};
 
 pub(super) struct Flat {
     outputs: Outputs,
@@ -40,11 +39,11 @@ impl ImageWriter for Flat {
         self.bytes.write_all_at(body, offset)
     }
 
-    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
-        self.bytes.finish()?;
+    fn finish(self: Box<Self>, disk: &Whole) -> Result<()> {
+        self.bytes.finish(self.capacity)?;
         let line = |(name, size)| text::extent(ExtentKind::Flat, size, name);
         let lines = self.extents.into_iter().map(line).collect();
-        let identity = TextIdentity::of(content, self.capacity, &self.options);
+        let identity = TextIdentity::of(disk.content.as_ref(), self.capacity, &self.options);
         text::write_main(&self.names, &text::descriptor(self.capacity, lines, identity, &self.options), &self.outputs)
     }
 }

@@ -12,6 +12,7 @@ use super::subformat::Subformat;
 use crate::codec::Codec;
 use crate::codec::deflate::{Level, Wrapping, deflate};
 use crate::error::{Error, Result};
+use crate::formats::known;
 use crate::image::Packing;
 use crate::io::Outputs;
 use crate::target::{Encoder, Encoding, ImageWriter, Plain, Target, Units};
@@ -30,19 +31,16 @@ const ENTRIES: u64 = 512;
 const TABLE_SPAN: u64 = GRAIN * ENTRIES;
 
 /// Begins a VMDK; see [`super::create`].
-pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
-    let capacity = capacity.checked_next_multiple_of(512).filter(|&capacity| i64::try_from(capacity).is_ok());
-    let capacity = capacity.ok_or_else(|| Error::usage("no VMDK holds 2^63 bytes"))?;
-    if capacity == 0 {
-        return Err(Error::usage("the disk has no bytes, and a VMDK has at least one sector").at_path(path));
-    }
+pub(super) fn create(path: &Path, capacity: Option<u64>, options: &WriteOptions, outputs: &Outputs) -> Result<Target> {
+    let capacity = capacity.map(|capacity| sectors(capacity, path)).transpose()?;
+    let known = || known(capacity, &format!("a {} VMDK", options.subformat));
     let names = Names::of(path)?;
     let writer: Box<dyn ImageWriter> = match options.subformat {
-        Subformat::MonolithicSparse => Box::new(monolithic::Monolithic::create(names, capacity, options, outputs)?),
+        Subformat::MonolithicSparse => Box::new(monolithic::Monolithic::create(names, known()?, options, outputs)?),
         Subformat::StreamOptimized => Box::new(stream::Stream::create(names, capacity, options, outputs)?),
-        Subformat::TwoGbMaxExtentSparse => Box::new(split::SplitSparse::create(names, capacity, options, outputs)?),
+        Subformat::TwoGbMaxExtentSparse => Box::new(split::SplitSparse::create(names, known()?, options, outputs)?),
         Subformat::MonolithicFlat | Subformat::TwoGbMaxExtentFlat => {
-            Box::new(flat::Flat::create(names, capacity, options, outputs)?)
+            Box::new(flat::Flat::create(names, known()?, options, outputs)?)
         }
     };
     let encoder: Box<dyn Encoder> = match options.subformat {
@@ -51,7 +49,17 @@ pub(super) fn create(path: &Path, capacity: u64, options: &WriteOptions, outputs
     };
     let packed = options.subformat == Subformat::StreamOptimized;
     let takes = packed.then_some(Packing { codec: Codec::Zlib, unit: GRAIN });
-    Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: !packed })
+    Ok(Target { units: Units { size: GRAIN as usize, encoder, takes }, writer, identified: !packed, checked: false })
+}
+
+/// The capacity of a VMDK for a disk of `size` bytes: whole sectors.
+fn sectors(size: u64, path: &Path) -> Result<u64> {
+    let capacity = size.checked_next_multiple_of(512).filter(|&capacity| i64::try_from(capacity).is_ok());
+    match capacity {
+        None => Err(Error::usage("no VMDK holds 2^63 bytes")),
+        Some(0) => Err(Error::usage("the disk has no bytes, and a VMDK has at least one sector").at_path(path)),
+        Some(capacity) => Ok(capacity),
+    }
 }
 
 pub(super) use split::DEFAULT_SPLIT;
@@ -76,6 +84,10 @@ impl Encoder for Deflate {
     fn encode(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding> {
         deflate(unit, self.0, Wrapping::Zlib, out)?;
         Ok(Encoding::Packed)
+    }
+
+    fn name(&self) -> Option<String> {
+        Some(format!("zlib {:?}", self.0))
     }
 }
 

@@ -3,12 +3,11 @@
 use super::sparse::{Layout, SparseExtent};
 use super::text::{self, TextIdentity};
 use super::{GRAIN, Names};
-use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::Outputs;
-use crate::target::{Encoding, ImageWriter};
+use crate::target::{Encoding, ImageWriter, Whole};
 
 /// What a file addressed by 32-bit sector numbers can hold, less room for its tables: a disk any larger could not be
 /// filled by its guest.
@@ -39,9 +38,9 @@ impl ImageWriter for Monolithic {
         self.extent.append(offset, body)
     }
 
-    fn finish(self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
+    fn finish(self: Box<Self>, disk: &Whole) -> Result<()> {
         let extents = vec![text::extent(ExtentKind::Sparse, self.capacity, self.name)];
-        let identity = TextIdentity::of(content, self.capacity, &self.options);
+        let identity = TextIdentity::of(disk.content.as_ref(), self.capacity, &self.options);
         self.extent.finish(&text::descriptor(self.capacity, extents, identity, &self.options).to_string())
     }
 }

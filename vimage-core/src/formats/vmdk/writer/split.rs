@@ -3,12 +3,11 @@
 use super::sparse::{Layout, SparseExtent};
 use super::text::{self, TextIdentity};
 use super::{GRAIN, Names};
-use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::{Outputs, split_evenly};
-use crate::target::{Encoding, ImageWriter};
+use crate::target::{Encoding, ImageWriter, Whole};
 
 /// The size that files stay under unless another is asked for.
 pub(in crate::formats::vmdk) const DEFAULT_SPLIT: u64 = 2 << 30;
@@ -77,13 +76,13 @@ impl ImageWriter for SplitSparse {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, content: Option<&ContentDigest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, disk: &Whole) -> Result<()> {
         // The files that no data reached are made too, up to the one that holds the last byte.
         self.advance(self.capacity - 1)?;
         self.current.0.finish("")?;
         let line = |(index, &size): (usize, &u64)| text::extent(ExtentKind::Sparse, size, name(&self.names, index));
         let lines = self.sizes.iter().enumerate().map(line).collect();
-        let identity = TextIdentity::of(content, self.capacity, &self.options);
+        let identity = TextIdentity::of(disk.content.as_ref(), self.capacity, &self.options);
         text::write_main(&self.names, &text::descriptor(self.capacity, lines, identity, &self.options), &self.outputs)
     }
 }

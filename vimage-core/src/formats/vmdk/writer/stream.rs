@@ -6,16 +6,16 @@
 
 use super::sparse::{DESCRIPTOR_SECTORS, check_room};
 use super::text::{self, TextIdentity};
-use super::{ENTRIES, GRAIN, GRAIN_SECTORS, Names, TABLE_SPAN};
-use crate::digest::ContentDigest;
+use super::{ENTRIES, GRAIN, GRAIN_SECTORS, Names, TABLE_SPAN, sectors};
 use crate::error::{Error, Result};
+use crate::formats::known;
 use crate::formats::vmdk::descriptor::ExtentKind;
 use crate::formats::vmdk::layout::{
     COMPRESSION_DEFLATE, GD_AT_END, HOSTED_MAGIC, Marker, NEWLINES, SECTOR, SparseHeader, flags, marker,
 };
 use crate::formats::vmdk::options::WriteOptions;
 use crate::io::{OutputFile, Outputs};
-use crate::target::{Encoding, ImageWriter};
+use crate::target::{Encoding, ImageWriter, Whole};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Bytes gathered before they are written.
@@ -23,7 +23,10 @@ const GATHER: usize = 1 << 20;
 
 pub(super) struct Stream {
     file: OutputFile,
-    capacity: u64,
+    main_name: String,
+    options: WriteOptions,
+    /// None where it is known at the end: what stands in front is written then.
+    capacity: Option<u64>,
     /// What is not written yet, and the byte of the file at which it goes.
     gathered: Vec<u8>,
     at: u64,
@@ -34,32 +37,42 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn create(names: Names, capacity: u64, options: &WriteOptions, outputs: &Outputs) -> Result<Self> {
-        let tables = capacity.div_ceil(TABLE_SPAN);
-        // A directory is read whole: other readers have such a bound too, QEMU's is eight times as high.
-        let tables = usize::try_from(tables).ok().filter(|&tables| tables as u64 <= LARGEST / TABLE_SPAN);
-        let tables = tables.ok_or_else(|| {
-            Error::usage(format!("a streamOptimized VMDK holds at most {LARGEST} bytes, not {capacity}"))
-                .at_path(&names.main)
-                .with_hint("-o subformat=monolithicFlat holds more")
-        })?;
-        let extents = vec![text::extent(ExtentKind::Sparse, capacity, names.main_name())];
-        let identity = TextIdentity::of(None, capacity, options);
-        let descriptor = text::descriptor(capacity, extents, identity, options).to_string();
+    pub(super) fn create(
+        names: Names,
+        capacity: Option<u64>,
+        options: &WriteOptions,
+        outputs: &Outputs,
+    ) -> Result<Self> {
+        if outputs.in_order() {
+            known(capacity, "a streamOptimized VMDK")?;
+        }
+        let tables = tables(capacity.unwrap_or(0)).map_err(|error| error.at_path(&names.main))?;
         let mut stream = Stream {
             file: outputs.create(&names.main)?,
+            main_name: names.main_name(),
+            options: options.clone(),
             capacity,
             gathered: Vec::with_capacity(GATHER + 2 * GRAIN as usize),
             at: 0,
             table: Box::new([0; ENTRIES as usize]),
             number: 0,
-            directory: vec![0; tables],
+            directory: vec![0; tables.max(1)],
         };
-        check_room(&descriptor, &stream.file)?;
-        stream.put(&[stream.header(GD_AT_END).as_bytes()])?;
-        stream.put(&[descriptor.as_bytes()])?;
-        stream.gathered.resize(GRAIN as usize, 0);
+        let front = stream.front(capacity.unwrap_or(GRAIN))?;
+        stream.put(&[&front])?;
         Ok(stream)
+    }
+
+    /// What stands before the grains: header and descriptor of a disk of `capacity` bytes, filled up to a grain.
+    fn front(&self, capacity: u64) -> Result<Vec<u8>> {
+        let extents = vec![text::extent(ExtentKind::Sparse, capacity, self.main_name.clone())];
+        let identity = TextIdentity::of(None, capacity, &self.options);
+        let descriptor = text::descriptor(capacity, extents, identity, &self.options).to_string();
+        check_room(&descriptor, &self.file)?;
+        let mut front = header(capacity, GD_AT_END).as_bytes().to_vec();
+        front.extend_from_slice(descriptor.as_bytes());
+        front.resize(GRAIN as usize, 0);
+        Ok(front)
     }
 
     /// The sector at which the next bytes go.
@@ -102,24 +115,35 @@ impl Stream {
         self.table.fill(0);
         self.put(&[&bytes])
     }
+}
 
-    fn header(&self, directory: u64) -> SparseHeader {
-        let mut header = SparseHeader::new_zeroed();
-        header.magic = HOSTED_MAGIC;
-        // ESXi takes no stream of an earlier version.
-        header.version.set(3);
-        header.flags.set(flags::NEWLINE_TEST | flags::COMPRESSED | flags::MARKERS);
-        header.capacity.set(self.capacity / SECTOR);
-        header.grain_size.set(GRAIN_SECTORS);
-        header.descriptor_offset.set(1);
-        header.descriptor_size.set(DESCRIPTOR_SECTORS);
-        header.num_gtes_per_gt.set(ENTRIES as u32);
-        header.gd_offset.set(directory);
-        header.over_head.set(GRAIN_SECTORS);
-        header.newlines = NEWLINES;
-        header.compress_algorithm.set(COMPRESSION_DEFLATE);
-        header
-    }
+/// The header of a disk of `capacity` bytes whose directory is at sector `directory`.
+fn header(capacity: u64, directory: u64) -> SparseHeader {
+    let mut header = SparseHeader::new_zeroed();
+    header.magic = HOSTED_MAGIC;
+    // ESXi takes no stream of an earlier version.
+    header.version.set(3);
+    header.flags.set(flags::NEWLINE_TEST | flags::COMPRESSED | flags::MARKERS);
+    header.capacity.set(capacity / SECTOR);
+    header.grain_size.set(GRAIN_SECTORS);
+    header.descriptor_offset.set(1);
+    header.descriptor_size.set(DESCRIPTOR_SECTORS);
+    header.num_gtes_per_gt.set(ENTRIES as u32);
+    header.gd_offset.set(directory);
+    header.over_head.set(GRAIN_SECTORS);
+    header.newlines = NEWLINES;
+    header.compress_algorithm.set(COMPRESSION_DEFLATE);
+    header
+}
+
+/// The tables that a disk of `capacity` bytes has.
+fn tables(capacity: u64) -> Result<usize> {
+    let tables = capacity.div_ceil(TABLE_SPAN);
+    // A directory is read whole: other readers have such a bound too, QEMU's is eight times as high.
+    usize::try_from(tables).ok().filter(|&tables| tables as u64 <= LARGEST / TABLE_SPAN).ok_or_else(|| {
+        Error::usage(format!("a streamOptimized VMDK holds at most {LARGEST} bytes, not {capacity}"))
+            .with_hint("-o subformat=monolithicFlat holds more")
+    })
 }
 
 /// 64 TiB: two million grain tables, a directory of 8 MiB.
@@ -132,23 +156,33 @@ impl ImageWriter for Stream {
         if number != self.number {
             self.put_table()?;
             self.number = number;
+            if number >= self.directory.len() {
+                // Only where the disk's end was not known.
+                tables(offset).map_err(|error| error.at_path(self.file.path()))?;
+                self.directory.resize(number + 1, 0);
+            }
         }
         self.table[(grain % ENTRIES) as usize] = self.sector()?;
         let marker = Marker { value: (grain * GRAIN_SECTORS).into(), size: (body.len() as u32).into() };
         self.put(&[marker.as_bytes(), body])
     }
 
-    fn finish(mut self: Box<Self>, _: Option<&ContentDigest>) -> Result<()> {
+    fn finish(mut self: Box<Self>, disk: &Whole) -> Result<()> {
+        let capacity = self.capacity.map_or_else(|| sectors(disk.size, self.file.path()), Ok)?;
         self.put_table()?;
+        self.directory.resize(tables(capacity)?, 0);
         let bytes: Vec<u8> = self.directory.iter().flat_map(|entry| entry.to_le_bytes()).collect();
         self.put_marker(marker::GRAIN_DIRECTORY, (bytes.len() as u64).div_ceil(SECTOR))?;
         let directory = self.sector()?;
         self.put(&[&bytes])?;
         self.put_marker(marker::FOOTER, 1)?;
-        let footer = self.header(directory.into());
-        self.put(&[footer.as_bytes()])?;
+        self.put(&[header(capacity, directory.into()).as_bytes()])?;
         self.put_marker(marker::END_OF_STREAM, 0)?;
         self.flush()?;
+        if self.capacity.is_none() {
+            let front = self.front(capacity)?;
+            self.file.write_all_at(&front, 0)?;
+        }
         self.file.finish()
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod behind;
+pub mod compression;
 pub mod file;
 pub mod gunzip;
 pub(crate) mod in_use;
@@ -22,6 +23,7 @@ pub mod volumes;
 use std::io;
 
 pub use archive::Archive;
+pub use compression::Compression;
 pub use file::{FileId, FileReader};
 pub use memory::Memory;
 pub use neighbors::Neighbors;

@@ -4,8 +4,10 @@ mod packages;
 
 pub(crate) use packages::{HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, UnpackArgs, VerifyArgs};
 
+use crate::progress::Asked;
 use crate::size::Size;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vimage_core::formats::Settings;
@@ -17,6 +19,18 @@ fn parse<T: FromStr<Err = Error>>(text: &str) -> Result<T, String> {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     })
+}
+
+/// The command line with `--progress json` as one word: `--progress` alone stands before a file as well.
+pub(crate) fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for word in words {
+        match joined.last_mut() {
+            Some(last) if word == "json" && (last == "--progress" || last == "-p") => last.push("=json"),
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 /// Convert, inspect, compare and split virtual-machine disk images.
@@ -101,12 +115,23 @@ pub(crate) struct ConvertArgs {
     pub(crate) json: bool,
 }
 
+/// How progress is shown.
+#[derive(Args)]
+pub(crate) struct ProgressArgs {
+    /// Show progress even where standard error is no terminal; with json, for a program
+    ///
+    /// With json, standard error gets a line for each step, an object with the version of its form (1), the phase (survey, spool, work,
+    /// flush, digest, verify), done and known (bytes of the phase that are behind, and that there are, null while that is not known),
+    /// rate (bytes a second since the line before) and seconds (since the beginning). Other lines there are for people.
+    #[arg(short, long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "plain", hide_possible_values = true)]
+    pub(crate) progress: Option<Asked>,
+}
+
 /// What is shown of work that writes.
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// Show progress even where standard error is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Print nothing but errors
     #[arg(short, long, conflicts_with_all = ["progress", "json"])]
     pub(crate) quiet: bool,
@@ -362,9 +387,8 @@ pub(crate) struct MeasureArgs {
     pub(crate) output: OutputArgs,
     #[command(flatten)]
     pub(crate) open: TrustArgs,
-    /// Show progress even where standard error is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Print it as JSON; "required" is qemu-img's name for the size
     #[arg(long)]
     pub(crate) json: bool,
@@ -392,9 +416,8 @@ pub(crate) struct CompareArgs {
     /// Disks of different sizes are different
     #[arg(short, long)]
     pub(crate) strict: bool,
-    /// Show progress even where standard error is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Print nothing but errors: the exit status is the answer
     #[arg(short, long, conflicts_with_all = ["progress", "json"])]
     pub(crate) quiet: bool,
@@ -424,9 +447,8 @@ pub(crate) struct DigestArgs {
     pub(crate) algorithm: Algorithm,
     #[command(flatten)]
     pub(crate) open: TrustArgs,
-    /// Show progress even where standard error is no terminal
-    #[arg(short, long)]
-    pub(crate) progress: bool,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// Print them as JSON
     #[arg(long)]
     pub(crate) json: bool,

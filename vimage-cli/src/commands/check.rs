@@ -11,7 +11,7 @@ use vimage_core::formats::{Finding, Findings, Severity};
 use vimage_core::{Result, check};
 
 pub(super) fn run(args: &CheckArgs) -> Result<Answer> {
-    let progress = Progress::new("Checking", false, true);
+    let progress = Progress::new("Checking", None, true);
     let found = check(&args.image, &open_options(args.format.as_ref(), &args.open), &progress)?;
     drop(progress);
     if args.json {

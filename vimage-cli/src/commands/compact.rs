@@ -24,7 +24,7 @@ pub(super) fn run(args: &CompactArgs) -> Result<Answer> {
         flush: args.target_cache == Cache::Writeback,
         dry_run: args.dry_run,
     };
-    let progress = Progress::new("Compacting", args.show.progress, args.show.quiet);
+    let progress = Progress::new("Compacting", args.show.progress.progress, args.show.quiet);
     let compacted = if args.punch { punch } else { compact }(&args.image, &options, &progress)?;
     drop(progress);
     let seconds = begun.elapsed().as_secs_f64();

@@ -14,7 +14,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Answer> {
     let comparison = if args.strict && sizes.0 != sizes.1 {
         None
     } else {
-        Some(compare(&one, &two, &Progress::new("Comparing", args.progress, args.quiet))?)
+        Some(compare(&one, &two, &Progress::new("Comparing", args.progress.progress, args.quiet))?)
     };
     let identical = comparison == Some(Comparison::Identical);
     if args.json {

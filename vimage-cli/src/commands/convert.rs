@@ -35,7 +35,7 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);
     let source = open(&args.source, &opening)?;
-    let progress = Progress::new("Converting", args.show.progress, args.show.quiet);
+    let progress = Progress::new("Converting", args.show.progress.progress, args.show.quiet);
     let made = convert(&source, &path, &options, &progress)?;
     drop(progress);
     if args.json {

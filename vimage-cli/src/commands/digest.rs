@@ -14,7 +14,7 @@ pub(super) fn run(args: &DigestArgs) -> Result<Answer> {
         let mut options = open_options(args.format.as_ref(), &args.open);
         options.snapshot.clone_from(&args.snapshot);
         let image = open(path, &options)?;
-        let digest = digest(&image, args.algorithm, &Progress::new("Digesting", args.progress, false))?;
+        let digest = digest(&image, args.algorithm, &Progress::new("Digesting", args.progress.progress, false))?;
         if !args.json {
             // As sha256sum prints it.
             output::line(&format!("{digest}  {}", path.display()))?;

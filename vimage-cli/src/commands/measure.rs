@@ -25,7 +25,7 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         ..ConvertOptions::to(format.name())
     };
-    let progress = Progress::new("Measuring", args.progress, false);
+    let progress = Progress::new("Measuring", args.progress.progress, false);
     let files = measure(&source, &path, &options, &progress)?;
     drop(progress);
     let report = Report {

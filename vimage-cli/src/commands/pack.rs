@@ -4,7 +4,7 @@ use super::{Answer, open_options};
 use crate::args::{Cache, ConvertArgs, HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, TrimArg};
 use crate::guest;
 use crate::output;
-use crate::progress::Progress;
+use crate::progress::{Asked, Progress};
 use crate::size::Size;
 use serde::Serialize;
 use std::io::{IsTerminal, Read, Write};
@@ -50,7 +50,7 @@ pub(super) fn run(args: &PackArgs) -> Result<Answer> {
     options.flush = args.target_cache == Cache::Writeback;
     options.allow_external = args.open.allow_external;
     let job = Job { appliance: &appliance, target: args.target.as_deref(), options: &options, quiet: args.show.quiet };
-    job.run(args.show.progress, args.json)
+    job.run(args.show.progress.progress, args.json)
 }
 
 /// `vimage convert SOURCE -O ova`: a machine with nothing but defaults around the disk.
@@ -82,7 +82,7 @@ pub(super) fn convert(args: &ConvertArgs) -> Result<Answer> {
     let beside = args.source.with_file_name(format!("{}.ova", appliance.stem()?));
     let target = args.target.as_ref().unwrap_or(&beside);
     let job = Job { appliance: &appliance, target: Some(target), options: &options, quiet: args.show.quiet };
-    job.run(args.show.progress, args.json)
+    job.run(args.show.progress.progress, args.json)
 }
 
 /// What a machine that nobody named is called: as its package, or as its disk.
@@ -138,7 +138,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self, progress: bool, json: bool) -> Result<Answer> {
+    fn run(&self, progress: Option<Asked>, json: bool) -> Result<Answer> {
         let begun = Instant::now();
         let shown = Progress::new("Packing", progress, self.quiet);
         if self.target == Some(Path::new("-")) {

@@ -29,7 +29,7 @@ pub(super) fn run(args: &UnpackArgs) -> Result<Answer> {
     let flush = args.target_cache == Cache::Writeback;
     let options = UnpackOptions { format: args.format.clone(), create, replace: args.force, flush };
     let folder = args.folder.clone().unwrap_or_else(|| folder_for(&args.package));
-    let progress = Progress::new("Unpacking", args.show.progress, args.show.quiet);
+    let progress = Progress::new("Unpacking", args.show.progress.progress, args.show.quiet);
     let unpacked = unpack(&args.package, &folder, &options, &progress)?;
     drop(progress);
     if args.json {

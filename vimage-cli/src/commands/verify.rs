@@ -21,7 +21,7 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Answer> {
-    let progress = Progress::new("Verifying", false, args.quiet || args.json);
+    let progress = Progress::new("Verifying", None, args.quiet || args.json);
     let report = verify(&args.package, &VerifyOptions { quick: args.quick, now: Some(now()) }, &progress)?;
     drop(progress);
     if args.json {

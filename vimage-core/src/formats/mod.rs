@@ -13,6 +13,7 @@ pub mod vmdk;
 
 pub use findings::{Finding, Findings, Severity};
 pub use members::disks;
+pub(crate) use open::open_unpublished;
 pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
 
@@ -95,7 +96,7 @@ pub static FORMATS: [&dyn Format; 4] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &
 ///
 /// # Errors
 /// `Usage` where it is not known yet.
-fn known(capacity: Option<u64>, what: &str) -> Result<u64> {
+pub(crate) fn known(capacity: Option<u64>, what: &str) -> Result<u64> {
     capacity.ok_or_else(|| {
         Error::usage(format!(
             "{what} says how large the disk is before its data, and of this stream that is known at its end"

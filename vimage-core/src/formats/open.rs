@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
 use crate::image::{Image, ImageInfo, Packing};
 use crate::io::neighbors::quote;
+use crate::io::outputs::Unpublished;
 use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::layers::Overlay;
@@ -153,6 +154,33 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
 /// image refers to a file elsewhere; `Usage` when there is no such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
     opened(&MainFile::open(path.as_ref(), options)?, options)
+}
+
+/// Opens the image whose main file will be at `path`, made of `files` that are finished but have not their names yet; with `member`,
+/// that member of the archive that it is.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_unpublished(
+    path: &Path,
+    member: Option<&str>,
+    files: &[Unpublished],
+    options: &OpenOptions,
+) -> Result<OpenImage> {
+    let missing = || Error::new(ErrorKind::Io, "was not made").at_path(path);
+    let first = files.iter().find(|file| file.path == path).ok_or_else(missing)?;
+    let first = Arc::new(FileReader::open(&first.temporary)?);
+    let main = match member {
+        Some(member) => {
+            let archive = Archive::open(&first, path)?.ok_or_else(|| Error::corrupt("is no archive").at_path(path))?;
+            MainFile::of_member(&archive, member)?
+        }
+        None => {
+            let neighbors = Neighbors::of(path).allow_external(options.allow_external).standing_in(files);
+            MainFile::of_file(first, path, neighbors)?
+        }
+    };
+    opened(&main, options)
 }
 
 fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {

@@ -7,6 +7,7 @@
 
 use super::archive::Archive;
 use super::file::{FileId, FileReader};
+use super::outputs::Unpublished;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -20,6 +21,8 @@ pub struct Neighbors {
     folder: Option<PathBuf>,
     /// The archive whose members are the only neighbours, and what stands in front of their plain names.
     archive: Option<(Arc<Archive>, String)>,
+    /// Files that are finished but have not their names yet: they stand in for those of the folder.
+    unpublished: Arc<[Unpublished]>,
     external: bool,
     opened: Arc<Mutex<Vec<(FileId, PathBuf)>>>,
 }
@@ -27,16 +30,19 @@ pub struct Neighbors {
 impl Neighbors {
     /// Opens nothing: every reference is refused.
     pub fn none() -> Self {
-        Neighbors { folder: None, archive: None, external: false, opened: Arc::default() }
+        Neighbors { folder: None, archive: None, unpublished: Arc::default(), external: false, opened: Arc::default() }
     }
 
     /// Opens plain file names in the folder of the image at `path`.
     pub fn of(path: &Path) -> Self {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        Neighbors { folder: Some(folder), archive: None, external: false, opened: Arc::default() }
+        let folder = folder_of(path).to_owned();
+        Neighbors {
+            folder: Some(folder),
+            archive: None,
+            unpublished: Arc::default(),
+            external: false,
+            opened: Arc::default(),
+        }
     }
 
     /// Opens plain names among the members of `archive` beside that called `member`, and nothing else at all.
@@ -52,12 +58,20 @@ impl Neighbors {
         self
     }
 
+    /// With `files`, which are finished but have not their names yet, in place of those of the same names.
+    #[must_use]
+    pub(crate) fn standing_in(mut self, files: &[Unpublished]) -> Self {
+        self.unpublished = files.into();
+        self
+    }
+
     /// The neighbours of another file of the same disk, under the same rules.
     #[must_use]
     pub fn beside(&self, path: &Path) -> Self {
         let folder = self.folder.as_ref().and_then(|_| Self::of(path).folder);
         // The names that an archive's members may say are plain: they all lie in one folder of it.
-        Neighbors { folder, archive: self.archive.clone(), external: self.external, opened: Arc::clone(&self.opened) }
+        let (archive, unpublished) = (self.archive.clone(), Arc::clone(&self.unpublished));
+        Neighbors { folder, archive, unpublished, external: self.external, opened: Arc::clone(&self.opened) }
     }
 
     /// Opens the file `name` that an image refers to; returns it with its path.
@@ -75,7 +89,9 @@ impl Neighbors {
             return Ok((Arc::new(reader), path));
         }
         let path = join(folder, name);
-        let reader = if self.external {
+        let reader = if let Some(file) = self.stands_in(&folder.join(name)) {
+            FileReader::open(&file.temporary)?
+        } else if self.external {
             FileReader::open(&path)?
         } else {
             let opened = open_in(folder, name).map_err(|error| error.at_path(&path));
@@ -89,7 +105,10 @@ impl Neighbors {
     pub fn exists(&self, name: &str) -> bool {
         self.folder_for(name).is_ok_and(|folder| match &self.archive {
             Some((archive, prefix)) => archive.listing().member(&format!("{prefix}{name}")).is_some(),
-            None => folder.join(name).symlink_metadata().is_ok(),
+            None => {
+                let path = folder.join(name);
+                self.stands_in(&path).is_some() || path.symlink_metadata().is_ok()
+            }
         })
     }
 
@@ -136,6 +155,12 @@ impl Neighbors {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn stands_in(&self, path: &Path) -> Option<&Unpublished> {
+        let same =
+            |file: &&Unpublished| file.path.file_name() == path.file_name() && folder_of(&file.path) == folder_of(path);
+        self.unpublished.iter().find(same)
+    }
+
     fn folder_for(&self, name: &str) -> Result<&Path> {
         let quoted = quote(name);
         let external = self.external && self.archive.is_none();
@@ -162,6 +187,11 @@ impl Neighbors {
         }
         Ok(folder)
     }
+}
+
+/// The folder that a file at `path` lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn missing(place: &str) -> Error {

@@ -4,7 +4,9 @@
 //! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written.
 
 use super::behind::Behind;
+use super::digesting::Digesting;
 use super::file::FileId;
+use super::hash::Hash;
 use super::part::{SharedPart, lock};
 use super::pieces::piece_name;
 use crate::error::{Error, ErrorKind, Result};
@@ -24,7 +26,11 @@ const BEHIND_FROM: u64 = 8 << 20;
 
 /// The files of one run; clones share them.
 #[derive(Clone, Default)]
-pub struct Outputs(Arc<Mutex<State>>);
+pub struct Outputs {
+    shared: Arc<Mutex<State>>,
+    /// Whose files are made through this: they are told apart when they are published.
+    owner: usize,
+}
 
 #[derive(Default)]
 struct State {
@@ -41,6 +47,10 @@ struct State {
     /// Folders that were made for them. They go after the files.
     folders: MadeFolders,
     obsolete: Vec<PathBuf>,
+    /// The digests that are made of each file.
+    hashes: Vec<Hash>,
+    /// Those that are made.
+    digested: Vec<(PathBuf, Vec<String>)>,
 }
 
 /// Folders, the outermost first, that are removed again.
@@ -57,6 +67,16 @@ impl Drop for MadeFolders {
 struct Made {
     temporary: TempPath,
     path: PathBuf,
+    owner: usize,
+}
+
+/// A finished file that has not its own name yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unpublished {
+    /// The name that it will have.
+    pub(crate) path: PathBuf,
+    /// Where it is.
+    pub(crate) temporary: PathBuf,
 }
 
 /// A file under its final name.
@@ -71,10 +91,14 @@ pub struct Published {
 }
 
 impl Outputs {
+    fn of(state: State) -> Self {
+        Outputs { shared: Arc::new(Mutex::new(state)), owner: 0 }
+    }
+
     /// For a run that reads the files `sources`, which must stay as they are; with `replace`, other files that are in
     /// the way are replaced.
     pub fn new(replace: bool, sources: Vec<FileId>) -> Self {
-        Outputs(Arc::new(Mutex::new(State { replace, sources, ..State::default() })))
+        Outputs::of(State { replace, sources, ..State::default() })
     }
 
     /// Lets the outputs come in the place of the sources `own`, all of them, and of no other file. They get the permissions of what
@@ -87,12 +111,12 @@ impl Outputs {
 
     /// Makes no files at all: what is written is counted, and [`measured`](Self::measured) tells how large they would be.
     pub fn measuring() -> Self {
-        Outputs(Arc::new(Mutex::new(State { measured: Some(Vec::new()), ..State::default() })))
+        Outputs::of(State { measured: Some(Vec::new()), ..State::default() })
     }
 
     /// Makes no file: the one that is made goes into `part`. A second one is an error.
     pub fn into_part(part: SharedPart) -> Self {
-        Outputs(Arc::new(Mutex::new(State { part: Some(Some(part)), ..State::default() })))
+        Outputs::of(State { part: Some(Some(part)), ..State::default() })
     }
 
     /// Whether what is made takes bytes from front to back only.
@@ -103,6 +127,31 @@ impl Outputs {
     /// The finished files of a run that only measures, in the order in which they were finished.
     pub fn measured(&self) -> Vec<Published> {
         self.state().measured.clone().unwrap_or_default()
+    }
+
+    /// The same run, of whose files those made through this belong to `owner`.
+    #[must_use]
+    pub(crate) fn owned_by(&self, owner: usize) -> Self {
+        Outputs { owner, ..self.clone() }
+    }
+
+    /// Makes digests of every file: of those [written from front to back](Self::create_in_order) on the way.
+    #[must_use]
+    pub(crate) fn digesting(self, hashes: &[Hash]) -> Self {
+        self.state().hashes = hashes.to_vec();
+        self
+    }
+
+    /// The digests that were made on the way, each of the file that will have this name.
+    pub(crate) fn digested(&self) -> Vec<(PathBuf, Vec<String>)> {
+        self.state().digested.clone()
+    }
+
+    /// The files of `owner`, in the order in which they were made.
+    pub(crate) fn unpublished(&self, owner: usize) -> Vec<Unpublished> {
+        let state = self.state();
+        let own = state.made.iter().filter(|made| made.owner == owner);
+        own.map(|made| Unpublished { path: made.path.clone(), temporary: made.temporary.to_path_buf() }).collect()
     }
 
     /// Leaves it to the system when written bytes go to the disk: faster, and what a power failure soon after leaves under
@@ -141,17 +190,34 @@ impl Outputs {
     /// # Errors
     /// As [`check`](Self::check), and `Io` when the folder is missing or cannot be written to.
     pub fn create(&self, path: &Path) -> Result<OutputFile> {
+        self.create_at(path, false)
+    }
+
+    /// Makes such a file that is written from front to back, so that its digests can be made on the way.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn create_in_order(&self, path: &Path) -> Result<OutputFile> {
+        self.create_at(path, true)
+    }
+
+    fn create_at(&self, path: &Path, in_order: bool) -> Result<OutputFile> {
         self.check(path)?;
+        let digesting = {
+            let state = self.state();
+            let digests = in_order && state.measured.is_none() && !state.hashes.is_empty();
+            digests.then(|| (Digesting::start(&state.hashes), self.clone()))
+        };
         if self.state().measured.is_some() {
             let to = Destination::Count { run: self.clone(), written: 0, end: Cell::new(0) };
-            return Ok(OutputFile { to, path: path.to_owned() });
+            return Ok(OutputFile { to, path: path.to_owned(), digesting });
         }
         if let Some(part) = &mut self.state().part {
             let part = part.take().ok_or_else(|| {
                 Error::unsupported("this kind of image is made of several files, and there is room for one")
                     .at_path(path)
             })?;
-            return Ok(OutputFile { to: Destination::Part(part), path: path.to_owned() });
+            return Ok(OutputFile { to: Destination::Part(part), path: path.to_owned(), digesting });
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
@@ -173,10 +239,10 @@ impl Outputs {
         })?;
         let (file, temporary) = temporary.into_parts();
         let mut state = self.state();
-        state.made.push(Made { temporary, path: path.to_owned() });
+        state.made.push(Made { temporary, path: path.to_owned(), owner: self.owner });
         let flush = !state.unflushed;
         let to = Destination::File { file: Arc::new(file), flush, length: 0, written: 0, behind: None };
-        Ok(OutputFile { to, path: path.to_owned() })
+        Ok(OutputFile { to, path: path.to_owned(), digesting })
     }
 
     /// Makes the folder `path` for files of this run. It is removed again when the run fails.
@@ -230,6 +296,11 @@ impl Outputs {
     /// `Exists` when a file appeared meanwhile; `Io` when a rename fails. Those that this call named are removed again, but for
     /// those that came in the place of another.
     pub fn publish(&self) -> Result<Vec<Published>> {
+        Ok(self.publish_owned()?.into_iter().map(|(_, published)| published).collect())
+    }
+
+    /// The same, and tells whose each file is.
+    pub(crate) fn publish_owned(&self) -> Result<Vec<(usize, Published)>> {
         let mut state = self.state();
         let replace = state.replace;
         if let Some(own) = &state.in_place_of {
@@ -238,14 +309,15 @@ impl Outputs {
             check_complete(&made, own)?;
             state.made.iter().try_for_each(Made::keep_permissions)?;
         }
-        let mut published: Vec<Published> = Vec::new();
+        let mut published = Vec::new();
         let mut new = Vec::new();
         for made in std::mem::take(&mut state.made) {
             let is_new = made.path.symlink_metadata().is_err();
+            let owner = made.owner;
             match publish_one(made, replace) {
                 Ok(one) => {
                     new.extend(is_new.then(|| one.path.clone()));
-                    published.push(one);
+                    published.push((owner, one));
                 }
                 Err(error) => {
                     new.iter().for_each(|path| drop(std::fs::remove_file(path)));
@@ -262,7 +334,7 @@ impl Outputs {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.0)
+        lock(&self.shared)
     }
 }
 
@@ -323,7 +395,7 @@ impl Made {
 }
 
 fn publish_one(made: Made, replace: bool) -> Result<Published> {
-    let Made { temporary, path } = made;
+    let Made { temporary, path, .. } = made;
     let cannot = |cause: io::Error| match cause.kind() {
         io::ErrorKind::AlreadyExists => {
             Error::new(ErrorKind::Exists, "appeared while it was being made, and was not replaced").at_path(&path)
@@ -340,6 +412,8 @@ fn publish_one(made: Made, replace: bool) -> Result<Published> {
 pub struct OutputFile {
     to: Destination,
     path: PathBuf,
+    /// The digests that are made of it on the way, and who takes them; not any more once it was not written from front to back.
+    digesting: Option<(Digesting, Outputs)>,
 }
 
 /// Where the bytes go.
@@ -371,6 +445,7 @@ impl OutputFile {
     /// # Errors
     /// `Io`, for instance when the disk is full.
     pub fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.digesting.take_if(|(digesting, _)| !digesting.write(bytes, offset));
         match &mut self.to {
             Destination::Count { written, end, .. } => {
                 *written += bytes.len() as u64;
@@ -401,6 +476,7 @@ impl OutputFile {
     /// # Errors
     /// `Io`, for instance when the file system holds no file of that length.
     pub fn set_len(&mut self, size: u64) -> Result<()> {
+        self.digesting.take_if(|(digesting, _)| !digesting.zeros_to(size));
         match &mut self.to {
             Destination::Count { end, .. } => end.set(size),
             Destination::Part(part) => lock(part).set_len(size).map_err(|error| error.at_path(&self.path))?,
@@ -423,6 +499,11 @@ impl OutputFile {
         if let Destination::File { length, behind: Some(_), .. } = self.to {
             // It was made longer ahead of what was written.
             self.set_len(length)?;
+        }
+        if let Some((digesting, run)) = self.digesting.take()
+            && let Some(digests) = digesting.finish()
+        {
+            run.state().digested.push((self.path.clone(), digests));
         }
         match self.to {
             Destination::Count { run, written, end } => {

@@ -36,6 +36,15 @@ pub trait Flow: Send {
     fn push(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
+/// A flow that others push into, too.
+pub type SharedFlow = Arc<Mutex<dyn Flow>>;
+
+impl Flow for SharedFlow {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        lock(self).push(bytes)
+    }
+}
+
 /// Turns writes by position into a flow: gaps become zeros, and there is no way back.
 pub struct InOrder<F> {
     flow: F,

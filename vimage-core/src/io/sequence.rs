@@ -71,7 +71,7 @@ impl FileSequence {
             file.set_len(self.files[self.begun - 1].1)?;
             file.finish()?;
         }
-        let next = self.files.get(self.begun).map(|(path, _)| self.outputs.create(path)).transpose()?;
+        let next = self.files.get(self.begun).map(|(path, _)| self.outputs.create_in_order(path)).transpose()?;
         self.begun += usize::from(next.is_some());
         self.current = next.map(|file| (file, start));
         Ok(())

@@ -98,7 +98,7 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         ..ConvertOptions::to(format)
     };
     let target = options.output.as_deref().unwrap_or(&resolved);
-    let base = open_base(target, &conversion)?;
+    let base = open_base(target, conversion.create.backing.as_ref(), conversion.allow_external)?;
     let mut outputs = if options.dry_run { Outputs::measuring() } else { outputs(&image, base.as_ref(), &conversion) };
     if in_place {
         outputs = outputs.in_place_of(image.own_files().iter().map(|(id, _)| *id).collect());

@@ -21,7 +21,7 @@ pub fn measure(
     observer: &dyn Observer,
 ) -> Result<Vec<Published>> {
     let outputs = Outputs::measuring();
-    let base = open_base(path.as_ref(), options)?;
+    let base = open_base(path.as_ref(), options.create.backing.as_ref(), options.allow_external)?;
     write(image, base.as_ref(), path.as_ref(), options, &outputs, observer)?;
     Ok(outputs.measured())
 }

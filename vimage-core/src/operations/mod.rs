@@ -16,7 +16,7 @@ pub mod verify;
 
 pub use compact::{CompactOptions, Compacted, compact};
 pub use compare::{Comparison, compare};
-pub use convert::{ConvertOptions, Converted, convert};
+pub use convert::{ConvertOptions, Converted, Everywhere, Fanned, Made, Output, Place, What, convert, convert_all};
 pub use digest::{Algorithm, Digest, digest};
 pub use measure::measure;
 pub use pack::{Contents, External, PackOptions, Package, PackedAppliance, PackedDisk, Signing, pack, pack_into};

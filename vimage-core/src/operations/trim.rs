@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::guest::{Region, Survey, survey};
 use crate::image::Image;
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 
 /// Whether what the guest does not use is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +47,7 @@ pub(super) fn unused(image: &dyn Image, trim: Trim, observer: &dyn Observer) -> 
     if trim == Trim::No {
         return Ok(None);
     }
+    observer.begin(Phase::Survey, None);
     let survey = survey(image, observer)?;
     let kept = survey.regions.iter().find_map(|region| Some((region, region.kept.as_ref().filter(|kept| kept.fault)?)));
     match kept {

@@ -4,9 +4,11 @@
 //! file. [`write()`] writes nothing else, [`read`] takes what other tools write too, and [`rules`] tells who stumbles over that.
 
 use crate::error::{Error, Result};
+use crate::io::hash::Hash;
 use crate::package::Finding;
-use sha1::Sha1;
-use sha2::{Digest as _, Sha256, Sha512};
+
+pub use crate::io::hash::Hasher;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
@@ -57,6 +59,16 @@ impl Algorithm {
     }
 }
 
+impl From<Algorithm> for Hash {
+    fn from(algorithm: Algorithm) -> Hash {
+        match algorithm {
+            Algorithm::Sha1 => Hash::Sha1,
+            Algorithm::Sha256 => Hash::Sha256,
+            Algorithm::Sha512 => Hash::Sha512,
+        }
+    }
+}
+
 impl fmt::Display for Algorithm {
     /// The name on a command line: `sha256`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,51 +86,6 @@ impl FromStr for Algorithm {
                 .with_hint(format!("there are: {}", Self::NAMES.map(|(_, name, _)| name).join(", ")))
         })
     }
-}
-
-/// A digest being made.
-#[derive(Clone)]
-pub struct Hasher(State);
-
-#[derive(Clone)]
-enum State {
-    Sha1(Sha1),
-    Sha256(Sha256),
-    Sha512(Sha512),
-}
-
-impl Hasher {
-    /// A new one.
-    pub fn new(algorithm: Algorithm) -> Self {
-        Hasher(match algorithm {
-            Algorithm::Sha1 => State::Sha1(Sha1::new()),
-            Algorithm::Sha256 => State::Sha256(Sha256::new()),
-            Algorithm::Sha512 => State::Sha512(Sha512::new()),
-        })
-    }
-
-    /// Takes more bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        match &mut self.0 {
-            State::Sha1(state) => state.update(bytes),
-            State::Sha256(state) => state.update(bytes),
-            State::Sha512(state) => state.update(bytes),
-        }
-    }
-
-    /// The digest, in lower-case hexadecimal digits.
-    pub fn finish(self) -> String {
-        match self.0 {
-            State::Sha1(state) => hexadecimal(&state.finalize()),
-            State::Sha256(state) => hexadecimal(&state.finalize()),
-            State::Sha512(state) => hexadecimal(&state.finalize()),
-        }
-    }
-}
-
-/// `bytes` in lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A line of a manifest.

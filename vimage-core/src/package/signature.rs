@@ -13,7 +13,8 @@ mod rsa;
 mod rsa;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::package::manifest::{self, Algorithm, hexadecimal};
+use crate::io::hash::hexadecimal;
+use crate::package::manifest::{self, Algorithm};
 use rsa::{Key, PublicKey};
 
 /// Who signs a package.

@@ -3,6 +3,7 @@
 use super::plan::{Plan, Slab};
 use crate::error::{Error, Result};
 use crate::image::{Image, Packing};
+use crate::io::FileId;
 use crate::observer::Observer;
 use crate::stream::{DiskStream, Stretch};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ pub enum Disk<'a> {
     /// By position.
     Image(&'a dyn Image),
     /// From front to back.
-    Stream(&'a mut dyn DiskStream),
+    Stream(&'a mut (dyn DiskStream + 'static)),
 }
 
 /// A slab to be worked on.
@@ -54,10 +55,18 @@ pub(super) type Jobs<'j, 'a> = dyn Iterator<Item = Result<Job<'a>>> + 'j;
 
 impl<'a> Disk<'a> {
     /// Its size in bytes, where it is known yet.
-    pub(super) fn size(&self) -> Option<u64> {
+    pub(crate) fn size(&self) -> Option<u64> {
         match self {
             Disk::Image(image) => Some(image.size()),
             Disk::Stream(stream) => stream.size(),
+        }
+    }
+
+    /// The files that hold its bytes.
+    pub(crate) fn files(&self) -> Vec<FileId> {
+        match self {
+            Disk::Image(image) => image.files(),
+            Disk::Stream(stream) => stream.files(),
         }
     }
 
@@ -100,13 +109,16 @@ impl<'a> Disk<'a> {
     }
 }
 
-fn lock<'m, 'a>(stream: &'m Mutex<&'a mut dyn DiskStream>) -> MutexGuard<'m, &'a mut dyn DiskStream> {
+/// A stream between the thread that reads it and the one that wants its size.
+type Shared<'a> = Mutex<&'a mut (dyn DiskStream + 'static)>;
+
+fn lock<'m, 'a>(stream: &'m Shared<'a>) -> MutexGuard<'m, &'a mut (dyn DiskStream + 'static)> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Gives `work` what a thread reads from `stream` meanwhile, so that inflating and waiting for a pipe keep nobody else from work.
 fn read_ahead(
-    stream: &Mutex<&mut dyn DiskStream>,
+    stream: &Shared<'_>,
     slab: usize,
     observer: &dyn Observer,
     work: impl FnOnce(&mut Jobs<'_, '_>) -> Result<()>,
@@ -129,17 +141,12 @@ fn read_ahead(
     })
 }
 
-fn next<'a>(stream: &Mutex<&mut dyn DiskStream>, slab: usize, observer: &dyn Observer) -> Option<Result<Job<'a>>> {
+fn next<'a>(stream: &Shared<'_>, slab: usize, observer: &dyn Observer) -> Option<Result<Job<'a>>> {
     let stretch = lock(stream).next(slab, observer).transpose()?;
     Some(stretch.map(Job::from))
 }
 
-fn read_all(
-    stream: &Mutex<&mut dyn DiskStream>,
-    slab: usize,
-    observer: &dyn Observer,
-    stretches: &SyncSender<Result<Stretch>>,
-) {
+fn read_all(stream: &Shared<'_>, slab: usize, observer: &dyn Observer, stretches: &SyncSender<Result<Stretch>>) {
     loop {
         let Some(stretch) = lock(stream).next(slab, observer).transpose() else { return };
         let failed = stretch.is_err();

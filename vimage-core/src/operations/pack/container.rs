@@ -1,11 +1,11 @@
 //! Where the files of a package go: a folder, a tar that is a file, a tar that goes through a pipe, or nowhere.
 //!
 //! Texts come before the disks and say how long these are, so room for them is kept first: [`Container::reserve`], the disks, then
-//! [`Container::fill`].
+//! [`Container::fill`]. A disk is written between [`Container::begin`] and [`Container::end`], by whoever asked for it.
 
 use crate::error::{Error, Result};
 use crate::io::part::lock;
-use crate::io::{Flow, InOrder, OutputFile, Outputs, Part, SharedPart};
+use crate::io::{InOrder, OutputFile, Outputs, Part, SharedFlow, SharedPart};
 use crate::package::manifest::{Algorithm, Hasher};
 use crate::package::tar;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,19 @@ pub(super) struct Stored {
     pub(super) digest: Option<String>,
 }
 
-/// What writes an image to the outputs that it is given, under the path that it is given.
-pub(super) type Make<'a> = dyn FnMut(&Path, &Outputs) -> Result<()> + 'a;
+/// Where an image is to be written: under this path, to these outputs.
+pub(super) type Place = (PathBuf, Outputs);
 
 /// What the files of a package are put into.
 pub(super) trait Container {
     /// Keeps room for the text `name` of at most `len` bytes: texts come first, in this order.
     fn reserve(&mut self, name: &str, len: u64) -> Result<()>;
 
-    /// Writes the image `name`; with `digest`, only one that is written from front to back.
-    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored>;
+    /// Tells where the image `name` is to be written; with `digest`, only one that is written from front to back.
+    fn begin(&mut self, name: &str, digest: Option<Algorithm>) -> Result<Place>;
+
+    /// Takes note of the image `name`, which was begun last and is written.
+    fn end(&mut self, name: &str) -> Result<Stored>;
 
     /// Writes a text for which room was kept.
     fn fill(&mut self, name: &str, text: &[u8]) -> Result<()>;
@@ -53,11 +56,13 @@ pub(super) trait Container {
 pub(super) struct Folder {
     path: PathBuf,
     outputs: Outputs,
+    /// The image being written, where its digest is made.
+    image: Option<Arc<Mutex<Digested<Whole>>>>,
 }
 
 impl Folder {
     pub(super) fn new(path: &Path, outputs: &Outputs) -> Self {
-        Folder { path: path.to_owned(), outputs: outputs.clone() }
+        Folder { path: path.to_owned(), outputs: outputs.clone(), image: None }
     }
 }
 
@@ -70,16 +75,18 @@ impl Container for Folder {
         self.outputs.check(&self.path.join(name))
     }
 
-    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
+    fn begin(&mut self, name: &str, digest: Option<Algorithm>) -> Result<Place> {
         let path = self.path.join(name);
-        let Some(algorithm) = digest else {
-            make(&path, &self.outputs)?;
-            return Ok(Stored { name: name.into(), size: 0, digest: None });
-        };
-        let file = self.outputs.create(&path)?;
-        let part = Arc::new(Mutex::new(Digested::new(Whole(Some(file)), Some(algorithm))));
-        make(&path, &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
-        Ok(lock(&part).stored(name))
+        let Some(algorithm) = digest else { return Ok((path, self.outputs.clone())) };
+        let whole = Whole(Some(self.outputs.create(&path)?));
+        let part = self.image.insert(Arc::new(Mutex::new(Digested::new(whole, Some(algorithm)))));
+        let outputs = Outputs::into_part(Arc::clone(part) as SharedPart);
+        Ok((path, outputs))
+    }
+
+    fn end(&mut self, name: &str) -> Result<Stored> {
+        let nothing = Stored { name: name.into(), size: 0, digest: None };
+        Ok(self.image.take().map_or(nothing, |part| lock(&part).stored(name)))
     }
 
     fn fill(&mut self, name: &str, text: &[u8]) -> Result<()> {
@@ -101,12 +108,14 @@ pub(super) struct TarFile {
     at: u64,
     /// The texts: name, where the header goes, and the room behind it.
     rooms: Vec<(String, u64, u64)>,
+    /// The image being written.
+    image: Option<Arc<Mutex<Digested<Stretch>>>>,
 }
 
 impl TarFile {
     /// In `file`, with members last changed at `time`.
     pub(super) fn new(file: OutputFile, time: u64) -> Self {
-        TarFile { file: Arc::new(Mutex::new(file)), time, at: 0, rooms: Vec::new() }
+        TarFile { file: Arc::new(Mutex::new(file)), time, at: 0, rooms: Vec::new(), image: None }
     }
 }
 
@@ -117,23 +126,18 @@ impl Container for TarFile {
         Ok(())
     }
 
-    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
-        let header = self.at;
-        let stretch = Stretch { file: Arc::clone(&self.file), base: header + tar::BLOCK, len: 0 };
-        let stored = match digest {
-            Some(_) => {
-                let part = Arc::new(Mutex::new(Digested::new(stretch, digest)));
-                make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
-                lock(&part).stored(name)
-            }
-            None => {
-                let part = Arc::new(Mutex::new(stretch));
-                make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
-                Stored { name: name.into(), size: lock(&part).len, digest: None }
-            }
-        };
-        lock(&self.file).write_all_at(&tar::header(name, stored.size, self.time)?, header)?;
-        self.at = header + tar::BLOCK + tar::room(stored.size);
+    fn begin(&mut self, name: &str, digest: Option<Algorithm>) -> Result<Place> {
+        let stretch = Stretch { file: Arc::clone(&self.file), base: self.at + tar::BLOCK };
+        let part = self.image.insert(Arc::new(Mutex::new(Digested::new(stretch, digest))));
+        let outputs = Outputs::into_part(Arc::clone(part) as SharedPart);
+        Ok((name.into(), outputs))
+    }
+
+    fn end(&mut self, name: &str) -> Result<Stored> {
+        let part = self.image.take().ok_or_else(|| Error::usage(format!("{name} was not begun")))?;
+        let stored = lock(&part).stored(name);
+        lock(&self.file).write_all_at(&tar::header(name, stored.size, self.time)?, self.at)?;
+        self.at += tar::BLOCK + tar::room(stored.size);
         Ok(stored)
     }
 
@@ -160,25 +164,22 @@ impl Container for TarFile {
 
 /// A tar that goes through a pipe: what it holds was all written once before, into [`Nowhere`], so that sizes and texts are known.
 pub(super) struct TarPipe {
-    flow: Arc<Mutex<dyn Flow>>,
+    flow: SharedFlow,
     time: u64,
     at: u64,
     /// The texts.
     texts: Vec<(String, Vec<u8>)>,
     /// The images, the next one last.
     images: Vec<Stored>,
+    /// The image being written.
+    image: Option<Arc<Mutex<Digested<InOrder<SharedFlow>>>>>,
 }
 
 impl TarPipe {
     /// Into `flow`: `texts` and `images`, in their order.
-    pub(super) fn new(
-        flow: Arc<Mutex<dyn Flow>>,
-        time: u64,
-        texts: Vec<(String, Vec<u8>)>,
-        mut images: Vec<Stored>,
-    ) -> Self {
+    pub(super) fn new(flow: SharedFlow, time: u64, texts: Vec<(String, Vec<u8>)>, mut images: Vec<Stored>) -> Self {
         images.reverse();
-        TarPipe { flow, time, at: 0, texts, images }
+        TarPipe { flow, time, at: 0, texts, images, image: None }
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
@@ -203,17 +204,22 @@ impl Container for TarPipe {
         self.pad()
     }
 
-    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
-        let known = self.images.pop().filter(|known| known.name == name);
+    fn begin(&mut self, name: &str, digest: Option<Algorithm>) -> Result<Place> {
+        let known = self.images.last().filter(|known| known.name == name);
         let known = known.ok_or_else(|| Error::usage(format!("the size of {name} is not known")))?;
         let header = tar::header(name, known.size, self.time)?;
         self.push(&header)?;
-        let part = Arc::new(Mutex::new(Digested::new(InOrder::new(Shared(Arc::clone(&self.flow))), digest)));
-        make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
-        let stored = lock(&part).stored(name);
-        if stored != known {
-            return Err(Error::corrupt("changed while it was read").at_path(name));
-        }
+        let flow = InOrder::new(Arc::clone(&self.flow));
+        let part = self.image.insert(Arc::new(Mutex::new(Digested::new(flow, digest))));
+        let outputs = Outputs::into_part(Arc::clone(part) as SharedPart);
+        Ok((name.into(), outputs))
+    }
+
+    fn end(&mut self, name: &str) -> Result<Stored> {
+        let (known, part) = (self.images.pop(), self.image.take());
+        let stored = part.map(|part| lock(&part).stored(name));
+        let stored = stored.filter(|stored| known.as_ref() == Some(stored));
+        let stored = stored.ok_or_else(|| Error::corrupt("changed while it was read").at_path(name))?;
         self.at += stored.size;
         self.pad()?;
         Ok(stored)
@@ -240,6 +246,8 @@ pub(super) struct Nowhere {
     pub(super) texts: Vec<(String, Vec<u8>)>,
     /// The images.
     pub(super) images: Vec<Stored>,
+    /// The image being written.
+    image: Option<Arc<Mutex<Digested<Counted>>>>,
 }
 
 impl Container for Nowhere {
@@ -247,9 +255,14 @@ impl Container for Nowhere {
         Ok(())
     }
 
-    fn image(&mut self, name: &str, digest: Option<Algorithm>, make: &mut Make<'_>) -> Result<Stored> {
-        let part = Arc::new(Mutex::new(Digested::new(Counted, digest)));
-        make(Path::new(name), &Outputs::into_part(Arc::clone(&part) as SharedPart))?;
+    fn begin(&mut self, name: &str, digest: Option<Algorithm>) -> Result<Place> {
+        let part = self.image.insert(Arc::new(Mutex::new(Digested::new(Counted, digest))));
+        let outputs = Outputs::into_part(Arc::clone(part) as SharedPart);
+        Ok((name.into(), outputs))
+    }
+
+    fn end(&mut self, name: &str) -> Result<Stored> {
+        let part = self.image.take().ok_or_else(|| Error::usage(format!("{name} was not begun")))?;
         let stored = lock(&part).stored(name);
         self.images.push(stored.clone());
         Ok(stored)
@@ -265,42 +278,50 @@ impl Container for Nowhere {
     }
 }
 
-/// What is written from front to back, with its digest made on the way.
+/// What is written, with its length, and its digest made on the way where one is asked for: then from front to back only.
 struct Digested<P> {
     to: P,
-    at: u64,
+    len: u64,
     hasher: Option<Hasher>,
 }
 
 impl<P: Part> Digested<P> {
     fn new(to: P, algorithm: Option<Algorithm>) -> Self {
-        Digested { to, at: 0, hasher: algorithm.map(Hasher::new) }
+        Digested { to, len: 0, hasher: algorithm.map(Hasher::new) }
     }
 
     /// What was written.
     fn stored(&mut self, name: &str) -> Stored {
-        Stored { name: name.into(), size: self.at, digest: self.hasher.take().map(Hasher::finish) }
+        Stored { name: name.into(), size: self.len, digest: self.hasher.take().map(Hasher::finish) }
+    }
+
+    fn in_order(&self, at: u64) -> Result<()> {
+        if self.hasher.is_none() || at == self.len {
+            return Ok(());
+        }
+        Err(Error::unsupported("is not written from front to back, so no digest can be made on the way"))
     }
 }
 
 impl<P: Part> Part for Digested<P> {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        if offset != self.at {
-            return Err(Error::unsupported("is not written from front to back, so no digest can be made on the way"));
-        }
+        self.in_order(offset)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(bytes);
         }
         self.to.write_all_at(bytes, offset)?;
-        self.at += bytes.len() as u64;
+        self.len = self.len.max(offset + bytes.len() as u64);
         Ok(())
     }
 
     fn set_len(&mut self, size: u64) -> Result<()> {
-        if size != self.at {
-            return Err(Error::unsupported("is not written from front to back, so no digest can be made on the way"));
+        self.in_order(size)?;
+        if size < self.len {
+            return Err(Error::unsupported("is cut off at its end, which a part of a file cannot be"));
         }
-        self.to.set_len(size)
+        self.to.set_len(size)?;
+        self.len = size;
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -329,20 +350,14 @@ impl Part for Whole {
 struct Stretch {
     file: Arc<Mutex<OutputFile>>,
     base: u64,
-    len: u64,
 }
 
 impl Part for Stretch {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.len = self.len.max(offset + bytes.len() as u64);
         lock(&self.file).write_all_at(bytes, self.base + offset)
     }
 
-    fn set_len(&mut self, size: u64) -> Result<()> {
-        if size < self.len {
-            return Err(Error::unsupported("is cut off at its end, which a part of a file cannot be"));
-        }
-        self.len = size;
+    fn set_len(&mut self, _: u64) -> Result<()> {
         Ok(())
     }
 
@@ -365,14 +380,5 @@ impl Part for Counted {
 
     fn finish(&mut self) -> Result<()> {
         Ok(())
-    }
-}
-
-/// A flow that others push into, too.
-struct Shared(Arc<Mutex<dyn Flow>>);
-
-impl Flow for Shared {
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        lock(&self.0).push(bytes)
     }
 }

@@ -2,15 +2,14 @@
 
 use super::container::Container;
 use super::disks::Disks;
+use super::facts::Facts;
 use super::{PackOptions, Package, readme};
 use crate::error::Result;
-use crate::io::Outputs;
 use crate::operations::ConvertOptions;
 use crate::package::appliance::Appliance;
 use crate::package::ovf::Packed;
 use crate::package::vagrant::{self, Provider};
 use crate::package::{libvirt, vmx};
-use std::path::Path;
 
 /// Bytes under which VMDK extents stay where nothing else is said: VMware's own size.
 const SPLIT: u64 = 2 << 30;
@@ -23,16 +22,16 @@ pub(super) fn put(
     container: &mut dyn Container,
 ) -> Result<()> {
     let stem = appliance.stem()?;
-    let names = images(&stem, options.package, disks.len());
-    let texts = texts(appliance, &stem, disks, options.package, &names)?;
+    let names = images(&stem, options.package, disks.facts.len());
+    let texts = texts(appliance, &stem, &disks.facts, options.package, &names)?;
     for (name, text) in &texts {
         container.reserve(name, text.len() as u64)?;
     }
     names.iter().try_for_each(|name| container.check(name))?;
     for (index, name) in names.iter().enumerate() {
-        let conversion = conversion(disks, options);
-        let mut make = |path: &Path, outputs: &Outputs| disks.write(index, &conversion, path, outputs);
-        container.image(name, None, &mut make)?;
+        let (path, outputs) = container.begin(name, None)?;
+        disks.write(index, &conversion(&disks.facts, options), &path, &outputs)?;
+        container.end(name)?;
     }
     texts.iter().try_for_each(|(name, text)| container.fill(name, text))
 }
@@ -48,7 +47,7 @@ fn images(stem: &str, package: Package, count: usize) -> Vec<String> {
 }
 
 /// How the images are written.
-fn conversion(disks: &Disks<'_>, options: &PackOptions) -> ConvertOptions {
+fn conversion(disks: &Facts<'_>, options: &PackOptions) -> ConvertOptions {
     match options.package {
         Package::Vagrant(Provider::VmwareDesktop) => disks.conversion("vmdk").with("subformat", "monolithicSparse"),
         Package::Libvirt | Package::Vagrant(_) => {
@@ -64,7 +63,7 @@ fn conversion(disks: &Disks<'_>, options: &PackOptions) -> ConvertOptions {
 fn texts(
     appliance: &Appliance,
     stem: &str,
-    disks: &Disks<'_>,
+    disks: &Facts<'_>,
     package: Package,
     images: &[String],
 ) -> Result<Vec<(String, Vec<u8>)>> {

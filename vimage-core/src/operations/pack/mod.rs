@@ -4,9 +4,11 @@
 mod archive;
 mod container;
 mod disks;
+mod facts;
 mod machine;
 mod notes;
 mod open_virtualization;
+mod single;
 
 use crate::error::{Error, Result};
 use crate::io::outputs::Published;
@@ -22,7 +24,9 @@ use disks::Disks;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-pub use disks::PackedDisk;
+pub use facts::PackedDisk;
+pub(super) use notes::notes;
+pub(super) use single::SingleOva;
 
 use super::Trim;
 
@@ -165,7 +169,7 @@ pub fn pack(
                 outputs.create_folder(path)?;
             }
             if options.replace {
-                supersede(path, appliance, options, disks.len(), &outputs)?;
+                supersede(path, appliance, options, disks.facts.len(), &outputs)?;
             }
             Box::new(Folder::new(path, &outputs))
         }
@@ -176,7 +180,7 @@ pub fn pack(
     if observer.cancelled() {
         return Err(Error::cancelled());
     }
-    Ok(PackedAppliance { files: outputs.publish()?, disks: disks.packed, notes: notes::notes(appliance, options) })
+    Ok(PackedAppliance { files: outputs.publish()?, disks: disks.facts.packed, notes: notes(appliance, options) })
 }
 
 /// Packs `appliance` as an OVA into `flow`. A tar says how long its members are before they come, and so all is done twice: once to
@@ -198,11 +202,11 @@ pub fn pack_into(
     disks.begin(2);
     let mut known = Nowhere::default();
     put(appliance, &mut disks, options, &mut known)?;
-    disks.again();
+    disks.facts.again();
     let mut pipe = TarPipe::new(flow, options.time, known.texts, known.images);
     put(appliance, &mut disks, options, &mut pipe)?;
     Box::new(pipe).finish()?;
-    Ok(PackedAppliance { files: Vec::new(), disks: disks.packed, notes: notes::notes(appliance, options) })
+    Ok(PackedAppliance { files: Vec::new(), disks: disks.facts.packed, notes: notes(appliance, options) })
 }
 
 fn put(

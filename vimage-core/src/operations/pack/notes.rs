@@ -6,7 +6,7 @@ use crate::package::ovf::Host;
 use crate::package::vagrant::Provider;
 
 /// What is left out of the package, or becomes something else.
-pub(super) fn notes(appliance: &Appliance, options: &PackOptions) -> Vec<String> {
+pub(in crate::operations) fn notes(appliance: &Appliance, options: &PackOptions) -> Vec<String> {
     let all = match options.package {
         Package::Ova | Package::Ovf => ovf(appliance, options.host),
         Package::Vagrant(Provider::VirtualBox) => ovf(appliance, Host::VirtualBox),

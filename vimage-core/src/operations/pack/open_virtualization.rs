@@ -1,17 +1,16 @@
 //! OVF: descriptor, manifest, certificate, and the disks as streamOptimized VMDKs.
 
-use super::container::{Container, Stored};
+use super::container::{Container, Place, Stored};
 use super::disks::Disks;
+use super::facts::Facts;
 use super::{PackOptions, Package, readme};
 use crate::error::Result;
-use crate::io::Outputs;
 use crate::operations::ConvertOptions;
 use crate::package::appliance::Appliance;
 use crate::package::manifest::{self, Line};
 use crate::package::ovf::{self, Host, Packed};
 use crate::package::tar;
 use crate::package::vagrant;
-use std::path::Path;
 
 /// Writes `appliance` with its `disks` into `container`.
 pub(super) fn put(
@@ -20,59 +19,105 @@ pub(super) fn put(
     options: &PackOptions,
     container: &mut dyn Container,
 ) -> Result<()> {
-    let names = Names::of(appliance, options)?;
-    // Room for the largest figures that there can be.
-    let widest: Vec<Packed> = (0..disks.len()).map(|index| names.packed(disks, index, None)).collect();
-    let descriptor = ovf::write(&names.appliance, &widest, names.host)?;
-    let room = descriptor.len() as u64;
-    for (name, text) in names.beside(appliance, &widest)? {
-        container.reserve(&name, text.len() as u64)?;
-    }
-    container.reserve(&names.descriptor, room)?;
-    let listed: Vec<Stored> = names.listed(disks);
-    if let Some(name) = &names.manifest {
-        container.reserve(name, manifest_of(options, &listed).len() as u64)?;
-        if let (Some(signing), Some(certificate)) = (&options.signing, &names.certificate) {
-            container.reserve(certificate, signing.signer.certificate_file_len(name, options.digest))?;
-        }
-    }
-
-    let images = (0..disks.len()).filter(|&index| !disks.is_scratch(index));
-    images.map(|index| names.disk(index)).try_for_each(|name| container.check(&name))?;
+    let begun = Begun::new(appliance, &disks.facts, options, container)?;
     let mut stored = Vec::new();
-    for index in 0..disks.len() {
-        if disks.is_scratch(index) {
+    for index in 0..disks.facts.len() {
+        if disks.facts.is_scratch(index) {
             stored.push(None);
             continue;
         }
-        let conversion = conversion(disks, index);
-        let mut make = |path: &Path, outputs: &Outputs| disks.write(index, &conversion, path, outputs);
-        stored.push(Some(container.image(&names.disk(index), Some(options.digest), &mut make)?));
+        let (path, outputs) = begun.image(index, options, container)?;
+        disks.write(index, &conversion(&disks.facts, index), &path, &outputs)?;
+        stored.push(Some(container.end(&begun.names.disk(index))?));
+    }
+    begun.finish(appliance, &disks.facts, stored, options, container)
+}
+
+/// A package in which there is room for the texts, while its disks are written.
+pub(in crate::operations) struct Begun {
+    names: Names,
+    /// Bytes that the descriptor takes at most.
+    room: u64,
+}
+
+impl Begun {
+    /// Keeps room in `container` for the texts of `appliance`.
+    pub(in crate::operations) fn new(
+        appliance: &Appliance,
+        disks: &Facts<'_>,
+        options: &PackOptions,
+        container: &mut dyn Container,
+    ) -> Result<Self> {
+        let names = Names::of(appliance, options)?;
+        // Room for the largest figures that there can be.
+        let widest: Vec<Packed> = (0..disks.len()).map(|index| names.packed(disks, index, None)).collect();
+        let descriptor = ovf::write(&names.appliance, &widest, names.host)?;
+        let room = descriptor.len() as u64;
+        for (name, text) in names.beside(appliance, &widest)? {
+            container.reserve(&name, text.len() as u64)?;
+        }
+        container.reserve(&names.descriptor, room)?;
+        let listed: Vec<Stored> = names.listed(disks);
+        if let Some(name) = &names.manifest {
+            container.reserve(name, manifest_of(options, &listed).len() as u64)?;
+            if let (Some(signing), Some(certificate)) = (&options.signing, &names.certificate) {
+                container.reserve(certificate, signing.signer.certificate_file_len(name, options.digest))?;
+            }
+        }
+        let images = (0..disks.len()).filter(|&index| !disks.is_scratch(index));
+        images.map(|index| names.disk(index)).try_for_each(|name| container.check(&name))?;
+        Ok(Begun { names, room })
     }
 
-    if !container.wants_texts() {
-        return Ok(());
+    /// Where disk `index` is to be written.
+    pub(in crate::operations) fn image(
+        &self,
+        index: usize,
+        options: &PackOptions,
+        container: &mut dyn Container,
+    ) -> Result<Place> {
+        container.begin(&self.names.disk(index), Some(options.digest))
     }
-    let packed: Vec<Packed> =
-        stored.iter().enumerate().map(|(index, stored)| names.packed(disks, index, stored.as_ref())).collect();
-    for (name, text) in names.beside(appliance, &packed)? {
-        container.fill(&name, &text)?;
+
+    /// The name of disk `index`.
+    pub(in crate::operations) fn disk(&self, index: usize) -> String {
+        self.names.disk(index)
     }
-    let descriptor = filled_up(ovf::write(&names.appliance, &packed, names.host)?, room);
-    container.fill(&names.descriptor, descriptor.as_bytes())?;
-    let Some(name) = &names.manifest else { return Ok(()) };
-    let mut listed = vec![Stored {
-        name: names.descriptor.clone(),
-        size: descriptor.len() as u64,
-        digest: Some(digest_of(options, descriptor.as_bytes())),
-    }];
-    listed.extend(stored.into_iter().flatten());
-    let text = manifest_of(options, &listed);
-    container.fill(name, text.as_bytes())?;
-    if let (Some(signing), Some(certificate)) = (&options.signing, &names.certificate) {
-        container.fill(certificate, signing.certificate_file(name, text.as_bytes(), options.digest)?.as_bytes())?;
+
+    /// Writes the texts, when the disks are `stored`: none for one that comes empty.
+    pub(in crate::operations) fn finish(
+        self,
+        appliance: &Appliance,
+        disks: &Facts<'_>,
+        stored: Vec<Option<Stored>>,
+        options: &PackOptions,
+        container: &mut dyn Container,
+    ) -> Result<()> {
+        if !container.wants_texts() {
+            return Ok(());
+        }
+        let Begun { names, room } = self;
+        let packed: Vec<Packed> =
+            stored.iter().enumerate().map(|(index, stored)| names.packed(disks, index, stored.as_ref())).collect();
+        for (name, text) in names.beside(appliance, &packed)? {
+            container.fill(&name, &text)?;
+        }
+        let descriptor = filled_up(ovf::write(&names.appliance, &packed, names.host)?, room);
+        container.fill(&names.descriptor, descriptor.as_bytes())?;
+        let Some(name) = &names.manifest else { return Ok(()) };
+        let mut listed = vec![Stored {
+            name: names.descriptor.clone(),
+            size: descriptor.len() as u64,
+            digest: Some(digest_of(options, descriptor.as_bytes())),
+        }];
+        listed.extend(stored.into_iter().flatten());
+        let text = manifest_of(options, &listed);
+        container.fill(name, text.as_bytes())?;
+        if let (Some(signing), Some(certificate)) = (&options.signing, &names.certificate) {
+            container.fill(certificate, signing.certificate_file(name, text.as_bytes(), options.digest)?.as_bytes())?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What is written, and what its files are called.
@@ -116,7 +161,7 @@ impl Names {
     }
 
     /// Disk `index` as the descriptor tells of it: as it was `stored`, or with the largest figures that there can be.
-    fn packed(&self, disks: &Disks<'_>, index: usize, stored: Option<&Stored>) -> Packed {
+    fn packed(&self, disks: &Facts<'_>, index: usize, stored: Option<&Stored>) -> Packed {
         let disk = &disks.packed[index];
         let file =
             (!disks.is_scratch(index)).then(|| (self.disk(index), stored.map_or(u64::MAX, |stored| stored.size)));
@@ -126,7 +171,7 @@ impl Names {
     }
 
     /// The files that a manifest lists, with digests of the right length.
-    fn listed(&self, disks: &Disks<'_>) -> Vec<Stored> {
+    fn listed(&self, disks: &Facts<'_>) -> Vec<Stored> {
         let images = (0..disks.len()).filter(|&index| !disks.is_scratch(index)).map(|index| self.disk(index));
         std::iter::once(self.descriptor.clone())
             .chain(images)
@@ -149,7 +194,8 @@ impl Names {
     }
 }
 
-fn conversion(disks: &Disks<'_>, index: usize) -> ConvertOptions {
+/// How disk `index` is written.
+pub(in crate::operations) fn conversion(disks: &Facts<'_>, index: usize) -> ConvertOptions {
     let [a, b, c, d, ..] = disks.uuid(index, "");
     // The last two stand for no disk.
     let id = u32::from_be_bytes([a, b, c, d]).min(0xffff_fffd);

@@ -48,7 +48,10 @@ impl Stream {
         }
         let tables = tables(capacity.unwrap_or(0)).map_err(|error| error.at_path(&names.main))?;
         let mut stream = Stream {
-            file: outputs.create(&names.main)?,
+            file: match capacity {
+                Some(_) => outputs.create_in_order(&names.main)?,
+                None => outputs.create(&names.main)?,
+            },
             main_name: names.main_name(),
             options: options.clone(),
             capacity,

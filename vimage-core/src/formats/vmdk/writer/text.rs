@@ -109,7 +109,7 @@ fn geometry(sectors: u64, adapter: AdapterType) -> (u64, u64, u64) {
 pub(super) fn write_main(names: &Names, descriptor: &Descriptor, outputs: &Outputs) -> Result<()> {
     let mut text = String::new();
     let _ = write!(text, "{descriptor}");
-    let mut file = outputs.create(&names.main)?;
+    let mut file = outputs.create_in_order(&names.main)?;
     file.write_all_at(text.as_bytes(), 0)?;
     file.finish()
 }

@@ -1,17 +1,23 @@
 //! Writing a disk in a format.
 
+mod digests;
+mod many;
+mod read_back;
+
+pub use many::{Everywhere, Fanned, Made, Output, Place, What, convert_all};
+
 use super::trim::{Dropped, Trim, unused};
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
-use crate::formats::{CreateOptions, OpenImage, OpenOptions, by_name, open};
+use crate::formats::{Backing, CreateOptions, OpenImage, OpenOptions, by_name, open};
 use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::Outputs;
 use crate::io::outputs::Published;
 use crate::layers::Masked;
-use crate::observer::Observer;
+use crate::observer::{Observer, Phase};
 use crate::pipeline::{self, Disk, How, Outcome};
-use crate::target::Whole;
+use crate::target::{Target, Whole};
 use std::path::Path;
 
 /// What a disk is to be written as.
@@ -95,7 +101,7 @@ pub fn convert(
     observer: &dyn Observer,
 ) -> Result<Converted> {
     let path = path.as_ref();
-    let base = open_base(path, options)?;
+    let base = open_base(path, options.create.backing.as_ref(), options.allow_external)?;
     let outputs = outputs(image, base.as_ref(), options);
     let written = write(image, base.as_ref(), path, options, &outputs, observer)?;
     Ok(written.published(outputs.publish()?))
@@ -140,26 +146,29 @@ pub(super) fn write(
     let image = masked.as_ref().map_or(image, |masked| masked as &dyn Image);
     let mut target = format.create(path, Some(image.size()), &options.create, outputs)?;
     target.checked = options.checked;
-    let mut targets = [target];
-    let outcome = pipeline::run(Disk::Image(image), base, &mut targets, How::default(), observer)?;
-    let whole = Whole { size: outcome.size, content: outcome.content };
-    for target in targets {
-        target.writer.finish(&whole)?;
-    }
-    // Flushing may have taken long.
-    if observer.cancelled() {
-        return Err(Error::cancelled());
-    }
+    let outcome = fill(Disk::Image(image), base, vec![target], How::default(), observer)?;
     Ok(Written { outcome, survey })
 }
 
+/// Sends `disk` through to `targets`, and finishes them.
+fn fill<'a>(
+    disk: Disk<'a>,
+    base: Option<&'a dyn Image>,
+    mut targets: Vec<Target>,
+    how: How,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let outcome = pipeline::run(disk, base, &mut targets, how, observer)?;
+    observer.begin(Phase::Flush, None);
+    let whole = Whole { size: outcome.size, content: outcome.content };
+    targets.into_iter().try_for_each(|target| target.writer.finish(&whole))?;
+    // Flushing may have taken long.
+    if observer.cancelled() { Err(Error::cancelled()) } else { Ok(outcome) }
+}
+
 /// Opens what the output at `path` is to lie over.
-pub(super) fn open_base(path: &Path, options: &ConvertOptions) -> Result<Option<OpenImage>> {
-    let Some(backing) = &options.create.backing else { return Ok(None) };
-    let open_options = OpenOptions {
-        format: Some(backing.format.clone()),
-        allow_external: options.allow_external,
-        ..OpenOptions::default()
-    };
+pub(super) fn open_base(path: &Path, backing: Option<&Backing>, allow_external: bool) -> Result<Option<OpenImage>> {
+    let Some(backing) = backing else { return Ok(None) };
+    let open_options = OpenOptions { format: Some(backing.format.clone()), allow_external, ..OpenOptions::default() };
     open(path.with_file_name(&backing.name), &open_options).map(Some)
 }

@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use vimage_core::formats::Settings;
+use vimage_core::io::hash::Hash;
 use vimage_core::{Algorithm, Error, Trim};
 
 /// Reads a value, with the hint where there is one: it names the values that there are.
@@ -88,9 +89,15 @@ impl Command {
 #[derive(Args)]
 #[command(after_help = CONVERT_EXAMPLES)]
 pub(crate) struct ConvertArgs {
-    /// The image to read
+    /// The image to read; - for standard input
+    ///
+    /// Through a pipe come raw disks, also compressed with zstd, gzip or xz, streamOptimized VMDKs and OVAs with one (-:disk2.vmdk for one
+    /// of several). Other formats are read by position: --spool.
     pub(crate) source: PathBuf,
-    /// The image to write [default: beside the source, with the format's extension]
+    /// The image to write; - for standard output [default: beside the source, with the format's extension]
+    ///
+    /// Of several outputs, the folder they go to, or their name without an ending. Through a pipe go raw, raw.zst, streamOptimized VMDKs
+    /// and OVAs.
     pub(crate) target: Option<PathBuf>,
     /// The source's format [default: found by its first bytes]
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
@@ -105,6 +112,28 @@ pub(crate) struct ConvertArgs {
     /// writes it when it likes: plain copies take half the time, and a power failure soon after can leave half a file.
     #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
     pub(crate) target_cache: Cache,
+    /// Write digests of the outputs beside them: sha256, sha1, sha512, blake3, content
+    ///
+    /// OUTPUT.sha256 and so on list the files of an output as sha256sum -c and b3sum -c read them. With content, the digest of what the
+    /// guest sees is told too, as vimage digest prints it. Of raw disks, streamOptimized VMDKs and what goes through standard output
+    /// (whose digests are printed on standard error) they are made on the way; other files say in front what is known at their end,
+    /// so they are read once more before they get their names.
+    #[arg(long, value_name = "DIGEST,…", value_delimiter = ',', value_parser = parse::<DigestArg>)]
+    pub(crate) digest: Vec<DigestArg>,
+    /// Read back every output, and compare it with what was read, before it gets its name
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// The size of a raw disk that comes through standard input, where an output has to say it in advance
+    ///
+    /// With it, a stream that ends sooner or later is an error.
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) size: Option<Size>,
+    /// Copy standard input into an unnamed file in this folder first, for what has to be read by position
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+    /// Bytes that the parts of the disk that are worked on may take at once: 128M by default
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<Size>,
     /// Replace files that exist
     #[arg(long)]
     pub(crate) force: bool,
@@ -113,6 +142,23 @@ pub(crate) struct ConvertArgs {
     /// Print what was made as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A digest that is made while a disk is converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DigestArg {
+    /// Of an output's files.
+    File(Hash),
+    /// Of what the guest sees.
+    Content,
+}
+
+impl FromStr for DigestArg {
+    type Err = Error;
+
+    fn from_str(name: &str) -> vimage_core::Result<Self> {
+        if name == Algorithm::Content.name() { Ok(DigestArg::Content) } else { name.parse().map(DigestArg::File) }
+    }
 }
 
 /// How progress is shown.
@@ -153,8 +199,12 @@ pub(crate) struct OutputArgs {
     /// The snapshot of the source to take, by its id or name (qcow2)
     #[arg(short = 'l', long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
-    /// The target's format: raw, qcow2, vmdk or vdi; for convert also ova [default: by the target's extension]
-    #[arg(short = 'O', long = "output-format", value_name = "FORMAT")]
+    /// The target's format: raw, qcow2, vmdk or vdi; for convert also ova, or several [default: by the target's extension]
+    ///
+    /// Convert takes a list, and reads the disk once for all: vmdk,qcow2,ova. Settings of one stand behind it: qcow2:compression_type=zstd,
+    /// cluster_size=1M,vmdk:subformat=streamOptimized; besides those of -o there are file=NAME, split=SIZE, level=LEVEL and compress=on.
+    /// Each output is what it would be alone. They appear together when all are whole; if one fails, there are none.
+    #[arg(short = 'O', long = "output-format", value_name = "FORMAT,…")]
     pub(crate) format: Option<String>,
     /// Settings of the target's format
     ///
@@ -296,6 +346,12 @@ const CONVERT_EXAMPLES: &str = "Examples:
       only what differs from base.qcow2
   vimage convert disk.qcow2 -O ova
       disk.ova: a machine with one processor and 1 GiB around the disk; vimage pack says more
+  vimage convert disk.raw -O vmdk,qcow2,vdi,ova --digest sha256
+      four outputs in one pass, each with its digest beside it
+  zstd -dc disk.raw.zst | vimage convert -f raw - disk.qcow2
+      out of a pipe, without a temporary file
+  vimage convert disk.qcow2 -O raw - | ssh host 'cat > disk.raw'
+      into one
   vimage convert disk.raw -O qcow2 --trim
       without what the guest holds as free
   vimage convert disk.vmdk -O raw

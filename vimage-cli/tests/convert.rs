@@ -105,7 +105,7 @@ fn neither_target_nor_format() {
     folder.fails("convert one-sector.raw", &["neither a target nor a format", "hint: add -O"]);
     folder.fails("convert one-sector.raw -O raw", &["one-sector.raw", "hint: name the target"]);
     folder.fails("convert one-sector.raw -O qed", &["no format \"qed\"", "hint:", "raw", "vmdk"]);
-    folder.fails("convert one-sector.raw -", &["standard input and output"]);
+    folder.fails("convert one-sector.raw -", &["standard output", "which format", "hint: add -O raw"]);
     folder.fails("convert", &["<SOURCE>"]);
 }
 

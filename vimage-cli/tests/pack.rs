@@ -419,7 +419,7 @@ fn signatures_are_what_openssl_verifies() {
 #[test]
 fn a_disk_alone_becomes_an_ova() {
     let folder = Folder::with(&["sparse"]);
-    folder.makes("convert sparse.raw -O ova", &["sparse.ova"]).says(&["sparse.ova: disk of 64 MiB"]);
+    folder.makes("convert sparse.raw -O ova", &["sparse.ova"]).says(&["sparse.ova: 64 MiB disk in "]);
     folder.makes("convert sparse.raw again.ova", &["again.ova"]);
     let members = tool(&folder.path(""), &["tar", "tf", "again.ova"]);
     assert_eq!(members, "again.ovf\nagain.mf\nagain-disk1.vmdk\n");

@@ -1,26 +1,23 @@
 //! `vimage measure`
 
-use super::convert::create_options;
+use super::convert::only;
 use super::{Answer, open_options};
 use crate::args::{MeasureArgs, TrimArg};
 use crate::output;
 use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
-use vimage_core::formats::by_name;
-use vimage_core::{ConvertOptions, Error, Result, Trim, measure, open};
+use vimage_core::{ConvertOptions, Result, Trim, measure, open};
 
 pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
-    let name = args.output.format.as_deref();
-    let name = name.ok_or_else(|| Error::usage("no format is given").with_hint("add -O FORMAT, such as -O qcow2"))?;
-    let format = by_name(name)?;
+    let (format, create) = only(&args.output)?;
     // A name is part of what some formats write.
     let path = args.source.with_extension(format.extension());
     let mut opening = open_options(args.source_format.as_ref(), &args.open);
     opening.snapshot.clone_from(&args.output.snapshot);
     let source = open(&args.source, &opening)?;
     let options = ConvertOptions {
-        create: create_options(&args.output)?,
+        create,
         allow_external: args.open.allow_external,
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         ..ConvertOptions::to(format.name())

@@ -1,21 +1,21 @@
-//! `vimage pack`, and `vimage convert` to an OVA.
+//! `vimage pack`
 
 use super::{Answer, open_options};
-use crate::args::{Cache, ConvertArgs, HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, TrimArg};
+use crate::args::{Cache, HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, TrimArg};
 use crate::guest;
 use crate::output;
 use crate::progress::{Asked, Progress};
 use crate::size::Size;
 use serde::Serialize;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
+use vimage_core::io::FileId;
 use vimage_core::io::outputs::Published;
-use vimage_core::io::{FileId, Flow};
 use vimage_core::operations::{Contents, External, PackedDisk, Signing, pack_into};
-use vimage_core::package::appliance::{Appliance, Firmware};
+use vimage_core::package::appliance::Appliance;
 use vimage_core::package::description;
 use vimage_core::package::manifest::Algorithm;
 use vimage_core::package::ovf::Host;
@@ -51,48 +51,6 @@ pub(super) fn run(args: &PackArgs) -> Result<Answer> {
     options.allow_external = args.open.allow_external;
     let job = Job { appliance: &appliance, target: args.target.as_deref(), options: &options, quiet: args.show.quiet };
     job.run(args.show.progress.progress, args.json)
-}
-
-/// `vimage convert SOURCE -O ova`: a machine with nothing but defaults around the disk.
-pub(super) fn convert(args: &ConvertArgs) -> Result<Answer> {
-    let output = &args.output;
-    if !output.settings.is_empty() || output.split.is_some() || output.backing.is_some() {
-        return Err(Error::usage(
-            "an OVA is one streamOptimized VMDK with its descriptor: -o, --split and -B do not apply",
-        )
-        .with_hint("describe the machine in a file: vimage pack --init"));
-    }
-    let mut opening = open_options(args.source_format.as_ref(), &args.open);
-    opening.snapshot.clone_from(&output.snapshot);
-    let mut appliance = Appliance::new(name(args)).with_image(&args.source);
-    if starts_by_efi(&open(&args.source, &opening)?)? {
-        appliance.firmware = Firmware::Efi { secure_boot: false };
-    }
-    for image in appliance.disks.iter_mut().filter_map(|disk| disk.image.as_mut()) {
-        image.format.clone_from(&opening.format);
-        image.snapshot.clone_from(&opening.snapshot);
-    }
-    let mut options = PackOptions::new(Package::Ova);
-    options.time = source_date_epoch()?;
-    options.trim = output.trim.map_or(Trim::No, TrimArg::trim);
-    options.level = output.level;
-    options.replace = args.force;
-    options.flush = args.target_cache == Cache::Writeback;
-    options.allow_external = args.open.allow_external;
-    let beside = args.source.with_file_name(format!("{}.ova", appliance.stem()?));
-    let target = args.target.as_ref().unwrap_or(&beside);
-    let job = Job { appliance: &appliance, target: Some(target), options: &options, quiet: args.show.quiet };
-    job.run(args.show.progress.progress, args.json)
-}
-
-/// What a machine that nobody named is called: as its package, or as its disk.
-fn name(args: &ConvertArgs) -> String {
-    const LONGEST: usize = 80;
-    let target = args.target.as_deref().filter(|target| *target != Path::new("-") && !target.is_dir());
-    let stems = [target, Some(args.source.as_path())].into_iter().flatten().filter_map(Path::file_stem);
-    let mut names =
-        stems.map(|stem| stem.to_string_lossy().chars().filter(|c| !c.is_control()).take(LONGEST).collect());
-    names.find(|name: &String| Appliance::new(name).stem().is_ok()).unwrap_or_else(|| "appliance".into())
 }
 
 /// Writes a description to start from.
@@ -145,10 +103,7 @@ impl Job<'_> {
             if json {
                 return Err(Error::usage("standard output takes the OVA, so no JSON").with_hint("name a file"));
             }
-            if std::io::stdout().is_terminal() {
-                return Err(Error::usage("standard output is a terminal, and an OVA is nothing to read"));
-            }
-            let made = pack_into(self.appliance, Arc::new(Mutex::new(Out)), self.options, &shown)?;
+            let made = pack_into(self.appliance, output::pipe()?, self.options, &shown)?;
             drop(shown);
             if !self.quiet {
                 made.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -279,7 +234,7 @@ fn external(command: &str) -> External {
 }
 
 /// The time that archives bear: that of SOURCE_DATE_EPOCH, or the beginning of 1970.
-fn source_date_epoch() -> Result<u64> {
+pub(super) fn source_date_epoch() -> Result<u64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Err(_) => Ok(0),
         Ok(text) if text.is_empty() => Ok(0),
@@ -291,7 +246,7 @@ fn source_date_epoch() -> Result<u64> {
 }
 
 /// Whether the disk can be started by UEFI alone: it has a GPT, and no boot code in its first sector.
-fn starts_by_efi(disk: &dyn Image) -> Result<bool> {
+pub(super) fn starts_by_efi(disk: &dyn Image) -> Result<bool> {
     let mut head = [0; 520];
     if disk.size() < head.len() as u64 {
         return Ok(false);
@@ -327,15 +282,6 @@ fn read(path: &Path) -> Result<(Vec<u8>, FileId)> {
     Ok((text, id))
 }
 
-/// Standard output.
-struct Out;
-
-impl Flow for Out {
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        std::io::stdout().lock().write_all(bytes).map_err(|cause| Error::io("cannot write to standard output", cause))
-    }
-}
-
 fn tell(target: &Path, made: &PackedAppliance, begun: Instant) -> Result<()> {
     for disk in &made.disks {
         if let Some(survey) = &disk.survey {
@@ -358,7 +304,7 @@ fn tell(target: &Path, made: &PackedAppliance, begun: Instant) -> Result<()> {
 #[serde(rename_all = "kebab-case")]
 struct Report<'a> {
     files: Vec<super::convert::File<'a>>,
-    disks: Vec<Disk<'a>>,
+    disks: Vec<PackedDiskReport<'a>>,
     /// What the package has no way to say of the appliance.
     notes: &'a [String],
     seconds: f64,
@@ -366,7 +312,7 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Disk<'a> {
+pub(super) struct PackedDiskReport<'a> {
     /// The file in the package; none for a disk that comes empty.
     file: Option<&'a str>,
     virtual_size: u64,
@@ -375,17 +321,22 @@ struct Disk<'a> {
     guest: Option<guest::Guest<'a>>,
 }
 
-impl<'a> Report<'a> {
-    fn new(made: &'a PackedAppliance, begun: Instant) -> Self {
-        let disk = |disk: &'a PackedDisk| Disk {
+impl<'a> PackedDiskReport<'a> {
+    pub(super) fn new(disk: &'a PackedDisk) -> Self {
+        PackedDiskReport {
             file: disk.file.as_deref(),
             virtual_size: disk.capacity,
             populated: disk.populated,
             guest: disk.survey.as_ref().map(guest::Guest::new),
-        };
+        }
+    }
+}
+
+impl<'a> Report<'a> {
+    fn new(made: &'a PackedAppliance, begun: Instant) -> Self {
         Report {
             files: made.files.iter().map(|file: &Published| super::convert::File::new(file)).collect(),
-            disks: made.disks.iter().map(disk).collect(),
+            disks: made.disks.iter().map(PackedDiskReport::new).collect(),
             notes: &made.notes,
             seconds: begun.elapsed().as_secs_f64(),
         }

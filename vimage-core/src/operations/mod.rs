@@ -19,7 +19,9 @@ pub use compare::{Comparison, compare};
 pub use convert::{ConvertOptions, Converted, Everywhere, Fanned, Made, Output, Place, What, convert, convert_all};
 pub use digest::{Algorithm, Digest, digest};
 pub use measure::measure;
-pub use pack::{Contents, External, PackOptions, Package, PackedAppliance, PackedDisk, Signing, pack, pack_into};
+pub use pack::{
+    Contents, External, PackOptions, Package, PackedAppliance, PackedDisk, Signing, pack, pack_image_into, pack_into,
+};
 pub use package::{OpenPackage, PackageDescriptor, PackageDisk, PackageKind, PackageMember, is_package, open_package};
 pub use punch::punch;
 pub use trim::{Dropped, Trim};

@@ -31,6 +31,11 @@ impl DigestFiles {
         DigestFiles(hashes.iter().map(name).collect())
     }
 
+    /// Whether `path` is one of them.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        self.0.iter().any(|known| known == path)
+    }
+
     /// Checks that they may be written.
     ///
     /// # Errors

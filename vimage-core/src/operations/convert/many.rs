@@ -114,9 +114,10 @@ pub struct Fanned {
 /// One of the outputs that were made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    /// Its files, in the order of the disk; one that describes the others comes behind them, and files of digests last. None where it
-    /// went through a pipe.
+    /// Its files, in the order of the disk; one that describes the others is the last. None where it went through a pipe.
     pub files: Vec<Published>,
+    /// The files of digests beside them.
+    pub digest_files: Vec<Published>,
     /// What the source held and it does not.
     pub dropped: Dropped,
     /// The disks of an OVA.
@@ -192,7 +193,9 @@ pub fn convert_all(
         return Err(Error::cancelled());
     }
     for (owner, file) in run.publish_owned()? {
-        made[owner].files.push(file);
+        let beside = DigestFiles::of(outputs[owner].place.name(), &options.hashes);
+        let one = &mut made[owner];
+        if beside.contains(&file.path) { &mut one.digest_files } else { &mut one.files }.push(file);
     }
     Ok(Fanned { size: outcome.size, content: outcome.content, survey, outputs: made })
 }
@@ -261,6 +264,6 @@ impl<'a> Begun<'a> {
         let dropped = Dropped::of(survey, taken.dropped);
         let piped = self.flow.and_then(|flow| flow.digested().pop()).map(|(_, digests)| digests).unwrap_or_default();
         let digests = hashes.iter().copied().zip(piped).collect();
-        Ok((Made { files: Vec::new(), dropped, disks, notes, digests }, member))
+        Ok((Made { files: Vec::new(), digest_files: Vec::new(), dropped, disks, notes, digests }, member))
     }
 }

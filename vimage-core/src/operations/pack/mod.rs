@@ -11,8 +11,9 @@ mod open_virtualization;
 mod single;
 
 use crate::error::{Error, Result};
+use crate::image::Image;
 use crate::io::outputs::Published;
-use crate::io::{FileId, Flow, Outputs};
+use crate::io::{FileId, Outputs, SharedFlow};
 use crate::observer::Observer;
 use crate::package::appliance::Appliance;
 use crate::package::manifest::Algorithm;
@@ -22,7 +23,7 @@ use crate::package::vagrant::Provider;
 use container::{Container, Folder, Nowhere, TarFile, TarPipe};
 use disks::Disks;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 pub use facts::PackedDisk;
 pub(super) use notes::notes;
@@ -190,15 +191,38 @@ pub fn pack(
 /// As [`pack`]; `Usage` for other packages than an OVA.
 pub fn pack_into(
     appliance: &Appliance,
-    flow: Arc<Mutex<dyn Flow>>,
+    flow: SharedFlow,
     options: &PackOptions,
     observer: &dyn Observer,
+) -> Result<PackedAppliance> {
+    appliance.check()?;
+    push(appliance, Disks::open(appliance, options, observer)?, flow, options)
+}
+
+/// The same for an `appliance` of one disk, which is `image`, wherever the appliance says that its disk lies.
+///
+/// # Errors
+/// As [`pack_into`].
+pub fn pack_image_into(
+    image: &dyn Image,
+    appliance: &Appliance,
+    flow: SharedFlow,
+    options: &PackOptions,
+    observer: &dyn Observer,
+) -> Result<PackedAppliance> {
+    appliance.check()?;
+    push(appliance, Disks::given(image, appliance, options, observer)?, flow, options)
+}
+
+fn push(
+    appliance: &Appliance,
+    mut disks: Disks<'_>,
+    flow: SharedFlow,
+    options: &PackOptions,
 ) -> Result<PackedAppliance> {
     if options.package != Package::Ova {
         return Err(Error::usage("only an OVA goes through a pipe").with_hint("name a file or folder"));
     }
-    appliance.check()?;
-    let mut disks = Disks::open(appliance, options, observer)?;
     disks.begin(2);
     let mut known = Nowhere::default();
     put(appliance, &mut disks, options, &mut known)?;

@@ -1,0 +1,134 @@
+//! `vimage convert`
+
+mod ova;
+mod places;
+mod report;
+mod source;
+mod wanted;
+
+pub(super) use report::File;
+pub(super) use wanted::only;
+
+use super::Answer;
+use crate::args::{Cache, ConvertArgs, DigestArg, TrimArg};
+use crate::output;
+use crate::progress::Progress;
+use places::is_pipe;
+use source::Source;
+use std::path::Path;
+use std::time::Instant;
+use vimage_core::io::SharedFlow;
+use vimage_core::operations::{Everywhere, Output, Place, What, convert_all, pack_image_into};
+use vimage_core::{Error, Result, Trim};
+use wanted::{Kind, Wanted, wanted};
+
+pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
+    let begun = Instant::now();
+    let wanted = wanted(&args.output, args.target.as_deref())?;
+    let paths = places::places(&wanted, &args.source, args.target.as_deref())?;
+    let pipes = paths.iter().filter(|path| is_pipe(path)).count();
+    if pipes > 1 {
+        return Err(Error::usage("standard output takes one output"));
+    }
+    if pipes > 0 && args.json {
+        return Err(Error::usage("standard output takes the image, so no JSON").with_hint("name a file"));
+    }
+    let pipe = if pipes > 0 { Some(output::pipe()?) } else { None };
+    let progress = Progress::new("Converting", args.show.progress.progress, args.show.quiet);
+    let mut source = Source::open(args, &progress)?;
+    if let ([Wanted { kind: Kind::Ova, create, .. }], Some(pipe)) = (wanted.as_slice(), &pipe) {
+        return pack_away(args, &source, create.level, pipe, progress);
+    }
+    let outputs = wanted.iter().zip(&paths).map(|(wanted, path)| output(args, wanted, path, &source, pipe.as_ref()));
+    let outputs = outputs.collect::<Result<Vec<_>>>()?;
+    let options = everywhere(args);
+    let made = convert_all(source.disk(), &outputs, &options, &progress)?;
+    drop(progress);
+    for (hash, digest) in made.outputs.iter().flat_map(|made| &made.digests) {
+        // Standard output is taken.
+        eprintln!("{hash} {digest}  {}", places::PIPE);
+    }
+    if args.json {
+        report::json(&made, &wanted, begun)?;
+    } else if !args.show.quiet && pipe.is_none() {
+        report::tell(&made, options.content, begun)?;
+    } else if pipe.is_some()
+        && options.content
+        && let Some(content) = made.content
+    {
+        eprintln!("content {content}");
+    }
+    Ok(Answer::Yes)
+}
+
+/// What holds for all outputs.
+fn everywhere(args: &ConvertArgs) -> Everywhere {
+    let hash = |digest: &DigestArg| match digest {
+        DigestArg::File(hash) => Some(*hash),
+        DigestArg::Content => None,
+    };
+    Everywhere {
+        replace: args.force,
+        flush: args.target_cache == Cache::Writeback,
+        allow_external: args.open.allow_external,
+        trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
+        memory: args.memory.map(|size| size.0),
+        hashes: args.digest.iter().filter_map(hash).collect(),
+        content: args.digest.contains(&DigestArg::Content),
+        verify: args.verify,
+    }
+}
+
+/// The output that was `wanted`, at `path`.
+fn output(
+    args: &ConvertArgs,
+    wanted: &Wanted,
+    path: &Path,
+    source: &Source,
+    pipe: Option<&SharedFlow>,
+) -> Result<Output> {
+    let place = match pipe.filter(|_| is_pipe(path)) {
+        // What an image says of itself has to be a name.
+        Some(pipe) => Place::Flow(SharedFlow::clone(pipe), format!("disk.{}", wanted.kind.extension()).into()),
+        None => Place::Path(path.to_owned()),
+    };
+    let what = match wanted.kind {
+        Kind::Image(format) => What::Image { format: format.name().into(), create: wanted.create.clone() },
+        Kind::Ova => {
+            let name = ova::name(Some(path), &disk_name(args));
+            let options = ova::options(args, wanted.create.level)?;
+            What::Ova(Box::new((ova::appliance(name, source.image())?, options)))
+        }
+    };
+    Ok(Output { what, place })
+}
+
+/// What the disk is called where its output has no name.
+fn disk_name(args: &ConvertArgs) -> std::path::PathBuf {
+    places::stem(&args.source).unwrap_or_else(|_| "disk".into())
+}
+
+/// An OVA through standard output, for which the disk is read twice: a tar says sizes first.
+fn pack_away(
+    args: &ConvertArgs,
+    source: &Source,
+    level: Option<u32>,
+    pipe: &SharedFlow,
+    progress: Progress,
+) -> Result<Answer> {
+    let image = source.image().ok_or_else(|| {
+        Error::usage("an OVA that goes through a pipe is made by reading the disk twice, and a stream comes once")
+            .with_hint("--spool DIR copies the stream into a file there first; or name a file for the OVA")
+    })?;
+    if args.verify || !args.digest.is_empty() || args.memory.is_some() {
+        return Err(Error::usage("--verify, --digest and --memory do not go with an OVA on standard output")
+            .with_hint("name a file for the OVA"));
+    }
+    let appliance = ova::appliance(ova::name(None, &disk_name(args)), Some(image))?;
+    let made = pack_image_into(image, &appliance, SharedFlow::clone(pipe), &ova::options(args, level)?, &progress)?;
+    drop(progress);
+    if !args.show.quiet {
+        made.notes.iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    Ok(Answer::Yes)
+}

@@ -11,19 +11,22 @@ const ROWS: [&[&str]; 5] = [
     &["error"],
     &["io", "zero", "ranges"],
     // An extent is a part of what an image is; a target's identifiers derive from a digest.
-    &["image", "extent", "codec", "digest", "target", "observer"],
+    &["image", "extent", "codec", "digest", "target", "observer", "stream"],
     // Layers are images, and so what formats open as.
     &["layers", "formats", "pipeline", "guest", "package"],
     &["operations"],
 ];
 
 /// Imports within a row that are meant.
-const WITHIN: [(&str, &str); 7] = [
+const WITHIN: [(&str, &str); 9] = [
     ("extent", "image"),
     ("image", "extent"),
     ("image", "codec"),
     ("target", "digest"),
     ("target", "image"),
+    // A stream gives stretches that are images, and asks its observer while it waits.
+    ("stream", "image"),
+    ("stream", "observer"),
     ("formats", "layers"),
     ("pipeline", "layers"),
 ];

@@ -18,7 +18,9 @@ const STEP: usize = 64 << 10;
 /// `cancelled` says so.
 pub fn spool(incoming: Incoming, folder: &Path, cancelled: Stop<'_>, reached: &mut dyn FnMut(u64)) -> Result<File> {
     let cannot = |what: &str, cause| {
-        Error::io(what, cause).at_path(folder).with_hint("--spool names the folder: one with room for all of the stream")
+        Error::io(what, cause)
+            .at_path(folder)
+            .with_hint("--spool names the folder: one with room for all of the stream")
     };
     let mut incoming = incoming;
     if let Some(compression) = Compression::of(incoming.peek(Compression::HEAD, cancelled)?) {

@@ -13,6 +13,16 @@ pub trait DiskStream: Send {
     /// The virtual size in bytes, where it is known: at the latest when `next` has given nothing more.
     fn size(&self) -> Option<u64>;
 
+    /// The virtual size that it probably has, where something says so that may be wrong: the first frame of what is compressed.
+    fn likely_size(&self) -> Option<u64> {
+        None
+    }
+
+    /// Takes `size` for the disk's: [`next`](Self::next) fails where there is less or more. For a disk whose size is not known otherwise.
+    fn settle(&mut self, size: u64) {
+        let _ = size;
+    }
+
     /// How its packed units are made, where it has units that an image could take over as they are.
     fn packing(&self) -> Option<Packing> {
         None

@@ -6,7 +6,7 @@ use crate::image::ImageInfo;
 use crate::io::archive::{self, split_member};
 use crate::io::gunzip::{MOST_INFLATED, gunzip, is_gzip};
 use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
-use crate::io::tar;
+use crate::io::tar::{self, Listing};
 use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -64,12 +64,33 @@ pub(super) fn only(file: &Arc<FileReader>, path: &Path) -> Result<Option<(Arc<Ar
         }
         return Ok(None);
     };
-    let mut disks = disks(&archive)?;
+    let disk = only_of(&archive)?;
+    Ok(Some((archive, disk)))
+}
+
+/// The archive in `file`, called `label`, whatever that is named like; none where it is no tar, or meant to be `raw`.
+///
+/// # Errors
+/// Those of [`Archive::open`].
+pub(super) fn within(file: &Arc<FileReader>, label: &Path, raw: bool) -> Result<Option<Arc<Archive>>> {
+    match raw || probe(&head(file.as_ref(), label)?).name() != "raw" {
+        true => Ok(None),
+        false => Archive::open(file, label),
+    }
+}
+
+/// The only disk of `archive`.
+///
+/// # Errors
+/// `Usage` where it holds no disk or several; `Io`.
+pub(super) fn only_of(archive: &Arc<Archive>) -> Result<String> {
+    let (mut disks, path) = (disks(archive)?, archive.path());
     match (disks.pop(), disks.is_empty()) {
-        (Some(disk), true) => Ok(Some((archive, disk))),
-        (None, _) => Err(Error::usage("holds no disk")
-            .at_path(path)
-            .with_hint(format!("its members: {}; -f raw takes the archive itself for a raw disk", members(&archive)))),
+        (Some(disk), true) => Ok(disk),
+        (None, _) => Err(Error::usage("holds no disk").at_path(path).with_hint(format!(
+            "its members: {}; -f raw takes the archive itself for a raw disk",
+            names(archive.listing())
+        ))),
         (Some(last), false) => {
             disks.push(last);
             let words: Vec<_> =
@@ -82,8 +103,9 @@ pub(super) fn only(file: &Arc<FileReader>, path: &Path) -> Result<Option<(Arc<Ar
     }
 }
 
-fn members(archive: &Archive) -> String {
-    let names: Vec<_> = archive.listing().members.iter().take(MOST_NAMED).map(|member| member.name.as_str()).collect();
+/// The names in `listing`, to be printed: the first of many.
+pub(super) fn names(listing: &Listing) -> String {
+    let names: Vec<_> = listing.members.iter().take(MOST_NAMED).map(|member| member.name.as_str()).collect();
     if names.is_empty() { "none".into() } else { names.join(", ") }
 }
 
@@ -109,6 +131,35 @@ pub fn disks(archive: &Arc<Archive>) -> Result<Vec<String>> {
         found.retain(|name| !parts.contains(name));
     }
     Ok(found)
+}
+
+/// What a member of an archive is by its name.
+pub(super) enum Named {
+    /// A disk, in one file and as it is.
+    Disk,
+    /// A piece or a chunk of one.
+    Pieces,
+    /// A disk that is compressed by itself.
+    Packed,
+    /// Nothing that its name tells.
+    Other,
+}
+
+/// What a member called `name` is, as far as that can tell.
+pub(super) fn named_as(name: &str) -> Named {
+    let whole = chunk_of(name).map_or(name, |(stem, _)| stem);
+    match is_named(whole) {
+        false => Named::Other,
+        true if whole != name || stem_of_first(Path::new(name)).is_some() => Named::Pieces,
+        true if name.ends_with(".gz") => Named::Packed,
+        true => Named::Disk,
+    }
+}
+
+/// Whether a file of this name is a raw disk.
+pub(super) fn is_raw(name: &str) -> bool {
+    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    extension.is_some_and(|extension| matches!(extension.as_str(), "raw" | "img"))
 }
 
 /// Whether a file of this name is a disk, as far as its name can tell.
@@ -210,6 +261,5 @@ pub(super) fn inflated(file: Arc<dyn ReadAt>, path: &Path) -> Result<Arc<dyn Rea
 
 /// Whether a disk of this name is inflated where it begins as gzip does: any that is not named like a raw disk.
 fn may_be_packed(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    !extension.is_some_and(|extension| matches!(extension.as_str(), "raw" | "img"))
+    !path.to_str().is_some_and(is_raw)
 }

@@ -8,14 +8,17 @@ mod options;
 mod parents;
 pub mod qcow2;
 pub mod raw;
+mod streams;
+mod tarred;
 pub mod vdi;
 pub mod vmdk;
 
 pub use findings::{Finding, Findings, Severity};
 pub use members::disks;
 pub(crate) use open::open_unpublished;
-pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open};
+pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open, open_file};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
+pub use streams::{StreamOptions, open_packed_file, open_stream, size_of_packed};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
@@ -104,6 +107,14 @@ pub(crate) fn known(capacity: Option<u64>, what: &str) -> Result<u64> {
         .with_hint("--size says it now; --spool DIR copies the stream into a file there first")
     })
 }
+
+/// That something does not come in order, for the reason `why`.
+fn by_position(why: &str) -> Error {
+    Error::unsupported(format!("has to be read by position: {why}")).with_hint(SPOOL)
+}
+
+/// What to do about that.
+const SPOOL: &str = "--spool DIR copies the stream into a file there first";
 
 /// The format called `name`.
 ///

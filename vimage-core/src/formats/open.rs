@@ -12,6 +12,7 @@ use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::layers::Overlay;
 use crate::observer::Observer;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -179,6 +180,27 @@ pub(crate) fn open_unpublished(
             let neighbors = Neighbors::of(path).allow_external(options.allow_external).standing_in(files);
             MainFile::of_file(first, path, neighbors)?
         }
+    };
+    opened(&main, options)
+}
+
+/// Opens the image in `file`, which is open already and may have no name: errors call it `label`. It is of any format, or a tar whose
+/// only disk, or whose `member`, is meant. No other file is opened for it.
+///
+/// # Errors
+/// As [`open`]; `Refused` where it names another file; `Usage` where it is no tar and a `member` is wanted, or one without a disk or with
+/// several.
+pub fn open_file(file: File, label: &Path, member: Option<&str>, options: &OpenOptions) -> Result<OpenImage> {
+    let first = Arc::new(FileReader::from_file(file).map_err(|error| error.at_path(label))?);
+    let main = match members::within(&first, label, options.format.as_deref() == Some("raw"))? {
+        Some(archive) => {
+            let only = || members::only_of(&archive);
+            MainFile::of_member(&archive, &member.map_or_else(only, |member| Ok(member.to_owned()))?)?
+        }
+        None if member.is_some() => {
+            return Err(Error::usage("is no tar archive that could have a member").at_path(label));
+        }
+        None => MainFile::of_file(first, label, Neighbors::none())?,
     };
     opened(&main, options)
 }

@@ -53,6 +53,14 @@ impl Compression {
         Self::NAMES.into_iter().find(|(known, ..)| *known == self).map_or("", |(_, name, _)| name)
     }
 
+    /// The bytes that what begins with `head` unpacks to, where that is said there: Zstandard says it of each frame, so there may be
+    /// more behind the first.
+    pub fn unpacked_size(self, head: &[u8]) -> Option<u64> {
+        let framed = self == Compression::Zstd && head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+        let size = framed.then(|| zstd::zstd_safe::get_frame_content_size(head).ok().flatten()).flatten();
+        size.filter(|&size| i64::try_from(size).is_ok())
+    }
+
     /// What `packed` unpacks to: all its members, frames or streams, one behind the other, to the end of `packed`. Errors without a
     /// number of the operating system's say that it is damaged or cut short: [`fault`](Self::fault) makes ours of them.
     ///

@@ -11,6 +11,7 @@ pub mod file;
 pub mod gunzip;
 pub mod hash;
 pub(crate) mod in_use;
+pub mod incoming;
 pub mod memory;
 pub mod neighbors;
 pub mod outputs;
@@ -19,7 +20,9 @@ pub mod pieces;
 pub(crate) mod punch;
 pub(crate) mod row;
 mod sequence;
+pub mod spool;
 pub mod tar;
+mod unpacking;
 pub mod volumes;
 
 use std::io;
@@ -27,12 +30,14 @@ use std::io;
 pub use archive::Archive;
 pub use compression::Compression;
 pub use file::{FileId, FileReader};
+pub use incoming::{Incoming, Stop};
 pub use memory::Memory;
 pub use neighbors::Neighbors;
 pub use outputs::{OutputFile, Outputs};
 pub use part::{Flow, InOrder, Part, SharedFlow, SharedPart};
 pub use pieces::Pieces;
 pub use sequence::{FileSequence, split_evenly};
+pub use spool::spool;
 pub use volumes::Volumes;
 
 /// Whether bytes are stored, as far as the holder can tell without reading them.

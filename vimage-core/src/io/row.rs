@@ -2,21 +2,22 @@
 
 use super::ReadAt;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Deref;
 
-/// A place in bytes that are read by position.
-pub(crate) struct Row<'a> {
-    file: &'a dyn ReadAt,
+/// A place in bytes that are read by position: borrowed ones, or shared.
+pub(crate) struct Row<F> {
+    file: F,
     at: u64,
 }
 
-impl<'a> Row<'a> {
+impl<F> Row<F> {
     /// At the beginning of `file`.
-    pub(crate) fn new(file: &'a dyn ReadAt) -> Self {
+    pub(crate) fn new(file: F) -> Self {
         Row { file, at: 0 }
     }
 }
 
-impl Read for Row<'_> {
+impl<F: Deref<Target: ReadAt>> Read for Row<F> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let left = self.file.size().saturating_sub(self.at);
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(buf.len());
@@ -26,7 +27,7 @@ impl Read for Row<'_> {
     }
 }
 
-impl Seek for Row<'_> {
+impl<F: Deref<Target: ReadAt>> Seek for Row<F> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),

@@ -149,22 +149,8 @@ impl GrainedExtent {
     fn read_packed(&self, buf: &mut [u8], grain: u64, within: u64, at: u64, next: Option<u64>) -> Result<()> {
         SCRATCH.with_borrow_mut(|(packed, whole)| {
             let packed = self.fetch_packed(packed, grain, at, next)?;
-            let place = |error: Error| error.at_path(&self.path).at_offset(at);
-            let held = self.grain.min(self.size - grain);
-            // Straight into place where all of the grain is wanted.
-            let (got, wanted) = if within == 0 && buf.len() as u64 == self.grain {
-                (inflate(packed, Wrapping::Zlib, buf).map_err(place)?, held)
-            } else {
-                whole.resize(self.grain as usize, 0);
-                let got = inflate(packed, Wrapping::Zlib, whole).map_err(place)?;
-                buf.copy_from_slice(&whole[within as usize..][..buf.len()]);
-                (got, held)
-            };
-            // Some writers leave the last grain as short as the disk; any other must be whole.
-            if (got as u64) < wanted {
-                return Err(place(Error::corrupt(format!("a grain inflates to {got} bytes instead of {wanted}"))));
-            }
-            Ok(())
+            let unpacked = unpack(packed, self.grain, self.grain.min(self.size - grain), within, whole, buf);
+            unpacked.map_err(|error| error.at_path(&self.path).at_offset(at))
         })
     }
 
@@ -191,16 +177,8 @@ impl GrainedExtent {
         }
         let (marker, _) = Marker::read_from_prefix(packed).map_err(|_| Error::corrupt("a grain without a marker"))?;
         let (lba, size) = (marker.value.get(), u64::from(marker.size.get()));
-        let place = |error: Error| Err(error.at_path(&self.path).at_offset(at));
-        if lba != grain / SECTOR {
-            return place(Error::corrupt(format!(
-                "a grain says that it is sector {lba}, the table says {}",
-                grain / SECTOR
-            )));
-        }
-        if size == 0 || size > self.grain * 2 {
-            return place(Error::corrupt(format!("a grain of {} bytes says that it is packed in {size}", self.grain)));
-        }
+        let checked = check_marker(lba, size, grain, self.grain);
+        checked.map_err(|error| error.at_path(&self.path).at_offset(at))?;
         let end = MARKER + size as usize;
         let read = packed.len();
         if end > read {
@@ -210,6 +188,51 @@ impl GrainedExtent {
         }
         Ok(&packed[MARKER..end])
     }
+}
+
+/// Checks the marker of the packed grain of `unit` bytes that starts on the disk at `grain`: the sector that it names and the length
+/// that it says.
+///
+/// # Errors
+/// `Corrupt`.
+pub(super) fn check_marker(lba: u64, size: u64, grain: u64, unit: u64) -> Result<()> {
+    if lba != grain / SECTOR {
+        let expected = grain / SECTOR;
+        return Err(Error::corrupt(format!("a grain says that it is sector {lba}, the table says {expected}")));
+    }
+    if size == 0 || size > unit * 2 {
+        return Err(Error::corrupt(format!("a grain of {unit} bytes says that it is packed in {size}")));
+    }
+    Ok(())
+}
+
+/// Fills `buf` with the bytes from `within` on of a grain of `unit` bytes that is `packed`, and of which the disk holds the first
+/// `held`. `whole` is room for all of it, where only a part is wanted.
+///
+/// # Errors
+/// `Corrupt` when it does not inflate to that.
+pub(super) fn unpack(
+    packed: &[u8],
+    unit: u64,
+    held: u64,
+    within: u64,
+    whole: &mut Vec<u8>,
+    buf: &mut [u8],
+) -> Result<()> {
+    // Straight into place where all of the grain is wanted.
+    let got = if within == 0 && buf.len() as u64 == unit {
+        inflate(packed, Wrapping::Zlib, buf)?
+    } else {
+        whole.resize(unit as usize, 0);
+        let got = inflate(packed, Wrapping::Zlib, whole)?;
+        buf.copy_from_slice(&whole[within as usize..][..buf.len()]);
+        got
+    };
+    // Some writers leave the last grain as short as the disk; any other must be whole.
+    if (got as u64) < held {
+        return Err(Error::corrupt(format!("a grain inflates to {got} bytes instead of {held}")));
+    }
+    Ok(())
 }
 
 impl Image for GrainedExtent {

@@ -14,7 +14,7 @@ use zerocopy::FromBytes;
 use zerocopy::byteorder::little_endian::U32;
 
 /// Zeros behind the end of a stream that are looked over in search of its footer: more than any tool is known to leave.
-const TAIL: u64 = 1 << 20;
+pub(super) const TAIL: u64 = 1 << 20;
 
 /// A header whose every field was checked, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,10 +28,14 @@ pub(super) struct Hosted {
     pub(super) unclean: bool,
     /// Where the embedded descriptor is, and the bytes that it has.
     pub(super) descriptor: Option<(u64, u64)>,
-    zeroed_grains: bool,
-    entries: u32,
-    directory: u64,
-    redundant: Option<u64>,
+    /// Whether an entry of 1 is a grain of zeros.
+    pub(super) zeroed_grains: bool,
+    /// Entries of a grain table.
+    pub(super) entries: u32,
+    /// The sector of the grain directory.
+    pub(super) directory: u64,
+    /// That of the redundant one.
+    pub(super) redundant: Option<u64>,
 }
 
 impl Hosted {
@@ -45,22 +49,32 @@ impl Hosted {
         if header.gd_offset.get() == GD_AT_END {
             let footer = find_footer(file)?;
             let found = header_at(file, footer)?;
-            let at = |error: Error| error.at_offset(footer);
-            let end = Self::check(&found).map_err(at)?;
-            if end.directory == GD_AT_END {
-                return Err(at(Error::corrupt("the footer too says that the grain directory is elsewhere")));
-            }
-            if (end.capacity, end.grain, end.entries, end.form)
-                != (hosted.capacity, hosted.grain, hosted.entries, hosted.form)
-            {
-                return Err(at(Error::corrupt("the footer contradicts the header")));
-            }
+            let end = hosted.checked_footer(&found).map_err(|error| error.at_offset(footer))?;
             hosted = Hosted { footer: true, descriptor: hosted.descriptor, ..end };
         }
         Ok(hosted)
     }
 
-    fn check(header: &SparseHeader) -> Result<Self> {
+    /// Checks the footer `found` of this extent.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and `Corrupt` when it contradicts the header.
+    pub(super) fn checked_footer(&self, found: &SparseHeader) -> Result<Self> {
+        let end = Self::check(found)?;
+        if end.directory == GD_AT_END {
+            return Err(Error::corrupt("the footer too says that the grain directory is elsewhere"));
+        }
+        if (end.capacity, end.grain, end.entries, end.form) != (self.capacity, self.grain, self.entries, self.form) {
+            return Err(Error::corrupt("the footer contradicts the header"));
+        }
+        Ok(end)
+    }
+
+    /// Checks a header by itself.
+    ///
+    /// # Errors
+    /// `Corrupt` when a field cannot be, `Unsupported` for versions, flags and compressions that are not known.
+    pub(super) fn check(header: &SparseHeader) -> Result<Self> {
         let version = header.version.get();
         let known = flags::COMPRESSED | flags::MARKERS;
         let flags = header.flags.get();
@@ -134,8 +148,7 @@ impl Hosted {
             ))
             .at_path(path));
         }
-        let span = self.grain * u64::from(self.entries);
-        let directory = self.read_directory(file.as_ref(), size.div_ceil(span));
+        let directory = self.read_directory(file.as_ref(), self.tables(size));
         let directory = directory.map_err(|error| error.at_path(&path))?;
         let tables = HostedTables { directory, entries: self.entries as usize, zeroed_grains: self.zeroed_grains };
         Ok(GrainedExtent {
@@ -147,6 +160,11 @@ impl Hosted {
             tables: Box::new(tables),
             kept: TableCache::default(),
         })
+    }
+
+    /// The grain tables that the first `size` bytes of the disk have.
+    pub(super) fn tables(&self, size: u64) -> u64 {
+        size.div_ceil(self.grain * u64::from(self.entries))
     }
 
     /// The sectors of the grain tables. Where the primary directory is damaged, the redundant one stands in.
@@ -178,11 +196,16 @@ pub(super) fn header_at(file: &dyn ReadAt, offset: u64) -> Result<SparseHeader> 
         }
         _ => Error::io("cannot read the header", cause).at_offset(offset),
     })?;
-    let header = SparseHeader::read_from_bytes(&bytes).map_err(|_| Error::corrupt("no header"))?;
+    header_in(&bytes).map_err(|error| error.at_offset(offset))
+}
+
+/// The header in a sector.
+pub(super) fn header_in(sector: &[u8; SECTOR as usize]) -> Result<SparseHeader> {
+    let header = SparseHeader::read_from_bytes(sector).map_err(|_| Error::corrupt("no header"))?;
     if header.magic == HOSTED_MAGIC {
         return Ok(header);
     }
-    Err(Error::corrupt("is not a sparse VMDK extent: it does not begin with KDMV").at_offset(offset))
+    Err(Error::corrupt("is not a sparse VMDK extent: it does not begin with KDMV"))
 }
 
 /// Where the footer's header is: before the end-of-stream marker, which should be the last sector of the file.

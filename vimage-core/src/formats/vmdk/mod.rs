@@ -6,6 +6,7 @@ mod cowd;
 mod descriptor;
 mod grains;
 mod hosted;
+mod incoming;
 pub(crate) mod layout;
 mod options;
 mod parse;
@@ -17,6 +18,8 @@ mod writer;
 pub use descriptor::{Access, Descriptor, ExtentKind, ExtentLine, Line};
 pub use options::{AdapterType, WriteOptions};
 pub use subformat::Subformat;
+
+pub(super) use incoming::{IncomingVmdk, may_come_in};
 
 use super::{CreateOptions, Findings, Format, Source};
 use crate::error::Result;

@@ -67,18 +67,38 @@ impl Main {
             return Ok(Main::Text(descriptor));
         }
         let hosted = Hosted::read(file)?;
-        let text = hosted.descriptor.map(|(offset, size)| read_text(file, offset, size)).transpose()?;
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
-            return Err(Error::unsupported("is one extent of a split disk, without its descriptor")
-                .with_hint("name the text file that describes the disk, such as disk.vmdk for disk-s001.vmdk"));
-        };
-        Ok(Main::Sparse(Box::new(hosted), Descriptor::parse(&text)?))
+        let descriptor = embedded(&hosted, file)?;
+        Ok(Main::Sparse(Box::new(hosted), descriptor))
     }
 
     fn descriptor(&self) -> &Descriptor {
         match self {
             Main::Sparse(_, descriptor) | Main::Text(descriptor) => descriptor,
         }
+    }
+}
+
+/// The descriptor within `file`, an extent that begins with `hosted`.
+///
+/// # Errors
+/// `Unsupported` when there is none, as in the extents of a split disk; `Corrupt` when it cannot be understood.
+pub(super) fn embedded(hosted: &Hosted, file: &dyn ReadAt) -> Result<Descriptor> {
+    let text = hosted.descriptor.map(|(offset, size)| read_text(file, offset, size)).transpose()?;
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+        return Err(Error::unsupported("is one extent of a split disk, without its descriptor")
+            .with_hint("name the text file that describes the disk, such as disk.vmdk for disk-s001.vmdk"));
+    };
+    Descriptor::parse(&text)
+}
+
+/// Checks that an embedded descriptor names no more than the one extent that there is.
+///
+/// # Errors
+/// `Unsupported`.
+pub(super) fn one_extent(descriptor: &Descriptor) -> Result<()> {
+    match descriptor.extents().count() {
+        0 | 1 => Ok(()),
+        extents => Err(Error::unsupported(format!("its embedded descriptor names {extents} extents instead of one"))),
     }
 }
 
@@ -155,12 +175,7 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
     match Main::read(source)? {
         Main::Sparse(hosted, descriptor) => {
             // The names in an embedded descriptor are often another file's, and there is only the one file.
-            let extents = descriptor.extents().count();
-            if extents > 1 {
-                return Err(Error::unsupported(format!(
-                    "its embedded descriptor names {extents} extents instead of one"
-                )));
-            }
+            one_extent(&descriptor)?;
             let size = hosted.capacity;
             Ok(Box::new(hosted.open(Arc::clone(&source.file), source.path.clone(), size)?))
         }

@@ -48,18 +48,19 @@ pub struct Member {
 }
 
 /// How an archive ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum End {
     /// With two blocks of zeros, as it should.
     Marked,
     /// With one block of zeros.
     HalfMarked,
     /// With its last member.
+    #[default]
     Unmarked,
 }
 
 /// What an archive holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Listing {
     /// The files, in their order.
     pub members: Vec<Member>,
@@ -93,8 +94,15 @@ pub fn is_tar(file: &dyn ReadAt, path: &Path) -> Result<bool> {
     if file.size() < BLOCK {
         return Ok(false);
     }
-    let block = read_block(file, 0).map_err(|error| error.at_path(path))?;
-    Ok(header::claims(&block).is_some_and(|dialect| dialect != Dialect::Old || is_named(path)))
+    let mut block = [0; BLOCK as usize];
+    (&mut &*file).read(&mut block, 0).map_err(|error| error.at_path(path))?;
+    Ok(begins(&block, path))
+}
+
+/// Whether what begins with `head` and is called `path` is a tar, as [`is_tar`] has it.
+pub(crate) fn begins(head: &[u8], path: &Path) -> bool {
+    let claimed = head.first_chunk().and_then(header::claims);
+    claimed.is_some_and(|dialect| dialect != Dialect::Old || is_named(path))
 }
 
 /// Whether a file at `path` is named like a tar.
@@ -109,7 +117,47 @@ pub fn is_named(path: &Path) -> bool {
 /// `Corrupt` where a header is damaged, names repeat, or the archive was cut short; `Refused` for names and kinds of members that
 /// an archive from a stranger must not have; `Unsupported` for sparse and other special members, and beyond the limits; `Io`.
 pub fn list(file: &dyn ReadAt, path: &Path) -> Result<Listing> {
-    Lister::new(file).run().map_err(|error| error.at_path(path))
+    let (mut lister, mut bytes) = (Lister::default(), file);
+    let listed = (|| {
+        while lister.at != file.size() {
+            if lister.step(&mut bytes)? == Step::End {
+                let end = lister.end(file)?;
+                return lister.ended(end);
+            }
+        }
+        lister.ended(End::Unmarked)
+    })();
+    listed.map_err(|error| error.at_path(path))
+}
+
+/// The bytes of an archive, as a lister reads them: each place once, in ascending order.
+pub(crate) trait Bytes {
+    /// Their length, where it is known.
+    fn size(&self) -> Option<u64>;
+
+    /// Fills `buf` from byte `at` on.
+    fn read(&mut self, buf: &mut [u8], at: u64) -> Result<()>;
+}
+
+impl Bytes for &dyn ReadAt {
+    fn size(&self) -> Option<u64> {
+        Some(ReadAt::size(*self))
+    }
+
+    fn read(&mut self, buf: &mut [u8], at: u64) -> Result<()> {
+        self.read_exact_at(buf, at).map_err(|cause| Error::io("cannot read", cause).at_offset(at))
+    }
+}
+
+/// What a lister has come by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A member: the last one [found](Lister::found).
+    Member,
+    /// A folder, or a header that tells of a member to come.
+    Other,
+    /// The first block of zeros.
+    End,
 }
 
 /// What the headers in front of a member say of it.
@@ -121,67 +169,71 @@ struct Ahead {
     records: Option<Records>,
 }
 
-struct Lister<'a> {
-    file: &'a dyn ReadAt,
+/// Goes from header to header.
+#[derive(Default)]
+pub(crate) struct Lister {
     at: u64,
+    headers: usize,
     ahead: Ahead,
     names: BTreeSet<String>,
     found: Listing,
 }
 
-impl<'a> Lister<'a> {
-    fn new(file: &'a dyn ReadAt) -> Self {
-        let found = Listing {
-            members: Vec::new(),
-            folders: Vec::new(),
-            dotted: 0,
-            pax_headers: 0,
-            long_names: 0,
-            end: End::Unmarked,
-            trailing: None,
+impl Lister {
+    /// The byte at which the next header begins; at the end the first block of zeros.
+    pub(crate) fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> &Listing {
+        &self.found
+    }
+
+    /// Takes the next header of `bytes`.
+    ///
+    /// # Errors
+    /// As [`list`], without the path.
+    pub(crate) fn step(&mut self, bytes: &mut dyn Bytes) -> Result<Step> {
+        if self.headers == MOST_HEADERS {
+            return Err(Error::unsupported(format!("holds more than {MOST_HEADERS} entries")).at_offset(self.at));
+        }
+        self.headers += 1;
+        if left(bytes, self.at) < BLOCK {
+            return Err(cut("in a header", self.at));
+        }
+        let mut block = [0; BLOCK as usize];
+        bytes.read(&mut block, self.at)?;
+        let Some(header) = Header::parse(&block).map_err(|error| error.at_offset(self.at))? else {
+            return Ok(Step::End);
         };
-        Lister { file, at: 0, ahead: Ahead::default(), names: BTreeSet::new(), found }
+        let members = self.found.members.len();
+        self.entry(&header, bytes)?;
+        Ok(if self.found.members.len() > members { Step::Member } else { Step::Other })
     }
 
-    fn run(mut self) -> Result<Listing> {
-        for _ in 0..MOST_HEADERS {
-            if self.at == self.file.size() {
-                return self.ended(End::Unmarked);
-            }
-            let block = self.block(self.at)?;
-            match Header::parse(&block).map_err(|error| error.at_offset(self.at))? {
-                None => {
-                    let end = self.end()?;
-                    return self.ended(end);
-                }
-                Some(header) => self.entry(&header)?,
-            }
-        }
-        Err(Error::unsupported(format!("holds more than {MOST_HEADERS} entries")).at_offset(self.at))
-    }
-
-    fn block(&self, at: u64) -> Result<[u8; BLOCK as usize]> {
-        if self.file.size() - at < BLOCK {
-            return Err(cut("in a header", at));
-        }
-        read_block(self.file, at)
-    }
-
-    /// How the archive ends, whose first block of zeros is the present one.
-    fn end(&mut self) -> Result<End> {
+    /// How the archive in `file` ends, whose first block of zeros is the present one.
+    fn end(&mut self, mut file: &dyn ReadAt) -> Result<End> {
         let mut behind = self.at + BLOCK;
-        let left = self.file.size() - behind;
-        let marked = left >= BLOCK && read_block(self.file, behind)? == [0; BLOCK as usize];
+        let mut block = [0; BLOCK as usize];
+        let marked = file.size() - behind >= BLOCK && {
+            Bytes::read(&mut file, &mut block, behind)?;
+            block == [0; BLOCK as usize]
+        };
         if marked {
             behind += BLOCK;
         }
-        let mut rest = vec![0; (self.file.size() - behind).min(LOOK_BEHIND) as usize];
-        read(self.file, &mut rest, behind)?;
+        let mut rest = vec![0; (file.size() - behind).min(LOOK_BEHIND) as usize];
+        Bytes::read(&mut file, &mut rest, behind)?;
         self.found.trailing = rest.iter().position(|&byte| byte != 0).map(|index| behind + index as u64);
         Ok(if marked { End::Marked } else { End::HalfMarked })
     }
 
-    fn ended(mut self, end: End) -> Result<Listing> {
+    /// What was found, of an archive that ends here with `end`.
+    ///
+    /// # Errors
+    /// `Corrupt` where a member should follow, or there was none at all.
+    pub(crate) fn ended(mut self, end: End) -> Result<Listing> {
         if self.ahead.first.is_some() {
             return Err(Error::corrupt("ends after a header that tells of a member to come").at_offset(self.at));
         }
@@ -193,18 +245,18 @@ impl<'a> Lister<'a> {
     }
 
     /// Takes the entry whose header is the present block, and goes on to the next.
-    fn entry(&mut self, header: &Header) -> Result<()> {
+    fn entry(&mut self, header: &Header, bytes: &mut dyn Bytes) -> Result<()> {
         let taken = match header.kind {
-            Kind::LongName => self.long_name(header),
+            Kind::LongName => self.long_name(header, bytes),
             Kind::LongLink => Ok(header.size),
-            Kind::Extended => self.extended(header),
-            Kind::Global => self.global(header),
+            Kind::Extended => self.extended(header, bytes),
+            Kind::Global => self.global(header, bytes),
             Kind::File | Kind::Folder | Kind::Refused(_) | Kind::Unsupported(_) => self.member(header),
         };
         let size = taken.map_err(|error| error.at_offset(self.at))?;
         let data = self.at + BLOCK;
         let next = size.checked_next_multiple_of(BLOCK).and_then(|padded| padded.checked_add(data));
-        match next.filter(|&next| next <= self.file.size()) {
+        match next.filter(|&next| bytes.size().is_none_or(|size| next <= size)) {
             Some(next) => self.at = next,
             None => return Err(cut(&format!("within {}", shown(header)), self.at)),
         }
@@ -212,7 +264,7 @@ impl<'a> Lister<'a> {
     }
 
     /// The bytes of a header's own text, at most `most` of them.
-    fn text(&self, header: &Header, most: u64) -> Result<Vec<u8>> {
+    fn text(&self, header: &Header, most: u64, bytes: &mut dyn Bytes) -> Result<Vec<u8>> {
         if header.size > most {
             return Err(Error::unsupported(format!(
                 "has a header with {} bytes of text, and {most} is the most that is read",
@@ -220,16 +272,16 @@ impl<'a> Lister<'a> {
             )));
         }
         let from = self.at + BLOCK;
-        if self.file.size() - from < header.size {
+        if left(bytes, from) < header.size {
             return Err(cut("in a header", self.at));
         }
         let mut text = vec![0; header.size as usize];
-        read(self.file, &mut text, from)?;
+        bytes.read(&mut text, from)?;
         Ok(text)
     }
 
-    fn long_name(&mut self, header: &Header) -> Result<u64> {
-        let mut name = self.text(header, LONGEST_LONG_NAME)?;
+    fn long_name(&mut self, header: &Header, bytes: &mut dyn Bytes) -> Result<u64> {
+        let mut name = self.text(header, LONGEST_LONG_NAME, bytes)?;
         // GNU tar counts the NUL that ends it.
         if name.last() == Some(&0) {
             name.pop();
@@ -243,8 +295,8 @@ impl<'a> Lister<'a> {
         Ok(header.size)
     }
 
-    fn extended(&mut self, header: &Header) -> Result<u64> {
-        let records = Records::parse(&self.text(header, LONGEST_EXTENDED)?)?;
+    fn extended(&mut self, header: &Header, bytes: &mut dyn Bytes) -> Result<u64> {
+        let records = Records::parse(&self.text(header, LONGEST_EXTENDED, bytes)?)?;
         if self.ahead.records.replace(records).is_some() {
             return Err(Error::corrupt("has two pax headers for one member"));
         }
@@ -254,8 +306,8 @@ impl<'a> Lister<'a> {
     }
 
     /// A header for all members that follow: a comment, as a rule.
-    fn global(&mut self, header: &Header) -> Result<u64> {
-        let records = Records::parse(&self.text(header, LONGEST_EXTENDED)?)?;
+    fn global(&mut self, header: &Header, bytes: &mut dyn Bytes) -> Result<u64> {
+        let records = Records::parse(&self.text(header, LONGEST_EXTENDED, bytes)?)?;
         if records.path.is_some() || records.size.is_some() {
             return Err(Error::unsupported("has a pax header that names all members, or sizes them, alike"));
         }
@@ -323,12 +375,7 @@ fn cut(what: &str, at: u64) -> Error {
     Error::corrupt(format!("ends {what}: it was cut short")).at_offset(at).with_hint("copy or download it again")
 }
 
-fn read(file: &dyn ReadAt, buf: &mut [u8], at: u64) -> Result<()> {
-    file.read_exact_at(buf, at).map_err(|cause| Error::io("cannot read", cause).at_offset(at))
-}
-
-fn read_block(file: &dyn ReadAt, at: u64) -> Result<[u8; BLOCK as usize]> {
-    let mut block = [0; BLOCK as usize];
-    read(file, &mut block, at)?;
-    Ok(block)
+/// Bytes that there are from `at` on, as far as is known.
+fn left(bytes: &dyn Bytes, at: u64) -> u64 {
+    bytes.size().map_or(u64::MAX, |size| size.saturating_sub(at))
 }

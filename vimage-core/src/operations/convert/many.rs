@@ -161,12 +161,24 @@ pub fn convert_all(
         (Disk::Image(image), Some(survey)) => Some(Masked::new(*image, &survey.unused).over(base)),
         _ => None,
     };
-    let disk = masked.as_ref().map_or(disk, |masked| Disk::Image(masked));
+    let mut disk = masked.as_ref().map_or(disk, |masked| Disk::Image(masked));
 
     let mut begun = Vec::new();
     let mut targets = Vec::new();
     for (owner, output) in outputs.iter().enumerate() {
-        let (one, target) = Begun::new(output, disk.size(), &run.owned_by(owner), options)?;
+        let run = run.owned_by(owner);
+        let new = |size| Begun::new(output, size, &run, options);
+        let (one, target) = match (new(disk.size()), &mut disk) {
+            // One that has to say the size in front takes what it probably is, and then it has to be.
+            (Err(error), Disk::Stream(stream)) if stream.size().is_none() => match stream.likely_size() {
+                Some(size) => {
+                    stream.settle(size);
+                    new(Some(size))?
+                }
+                None => return Err(error),
+            },
+            (begun, _) => begun?,
+        };
         begun.push(one);
         targets.push(target);
     }

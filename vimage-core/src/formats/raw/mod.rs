@@ -1,5 +1,10 @@
 //! Raw: the disk's bytes as they are, in one file or in numbered pieces.
 
+mod cut;
+mod incoming;
+
+pub(super) use incoming::{IncomingRaw, Length};
+
 use super::options::CreateOptions;
 use super::{Format, Source, known};
 use crate::error::{Error, Result};

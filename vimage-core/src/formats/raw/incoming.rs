@@ -1,0 +1,144 @@
+//! A raw disk that comes once, from front to back.
+
+use super::cut;
+use crate::error::{Error, Result};
+use crate::extent::{Content, Extent};
+use crate::image::Image;
+use crate::io::{FileId, Incoming};
+use crate::observer::Observer;
+use crate::stream::{DiskStream, Stretch};
+
+/// What a disk's length is a multiple of, unless somebody says how long it is.
+const SECTOR: u64 = 512;
+
+/// How long a raw disk is, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Nobody does: as long as the stream.
+    Open,
+    /// The caller, or what the stream is a part of.
+    Told(u64),
+    /// The first frame of what is compressed, of which there may be more.
+    Framed(u64),
+}
+
+impl Length {
+    fn bytes(self) -> Option<u64> {
+        match self {
+            Length::Open | Length::Framed(_) => None,
+            Length::Told(size) => Some(size),
+        }
+    }
+}
+
+/// A raw disk out of a stream.
+pub(crate) struct IncomingRaw {
+    incoming: Incoming,
+    length: Length,
+    at: u64,
+    /// Its first bytes, which may say how long it should be.
+    head: Vec<u8>,
+    ended: bool,
+}
+
+impl IncomingRaw {
+    pub(crate) fn new(incoming: Incoming, length: Length) -> Self {
+        IncomingRaw { incoming, length, at: 0, head: Vec::new(), ended: false }
+    }
+
+    /// What it comes out of.
+    pub(crate) fn incoming(&mut self) -> &mut Incoming {
+        &mut self.incoming
+    }
+
+    /// Checks that the stream ends where the disk does.
+    fn end(&mut self, observer: &dyn Observer) -> Result<()> {
+        let size = self.at;
+        let more = self.incoming.fill(&mut [0], &|| observer.cancelled())? > 0;
+        let checked = match self.length {
+            Length::Told(told) if size < told => {
+                Err(Error::corrupt(format!("has {size} bytes, and should have {told}: it was cut short"))
+                    .with_hint("copy or download it again, or correct --size"))
+            }
+            Length::Told(told) if more => Err(Error::corrupt(format!("goes on behind the {told} bytes of its disk"))
+                .with_hint("--size says how large the disk is; or something else follows it")),
+            Length::Told(_) => Ok(()),
+            Length::Open | Length::Framed(_) if size == 0 => Err(Error::corrupt("is empty: there is no disk in it")),
+            Length::Open | Length::Framed(_) if !size.is_multiple_of(SECTOR) => {
+                Err(Error::corrupt("ends within a sector: it was cut short, or is no disk")
+                    .with_hint("--size says that it is as long as that"))
+            }
+            Length::Open | Length::Framed(_) => cut::check(&self.head, size),
+        };
+        checked.map_err(|error| error.at_path(self.incoming.label()).at_offset(size))
+    }
+}
+
+impl DiskStream for IncomingRaw {
+    fn size(&self) -> Option<u64> {
+        self.length.bytes().or(self.ended.then_some(self.at))
+    }
+
+    fn likely_size(&self) -> Option<u64> {
+        match self.length {
+            Length::Framed(size) => Some(size),
+            length => length.bytes(),
+        }
+    }
+
+    fn settle(&mut self, size: u64) {
+        self.length = Length::Told(size);
+    }
+
+    fn next(&mut self, slab: usize, observer: &dyn Observer) -> Result<Option<Stretch>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let left = self.length.bytes().map_or(u64::MAX, |size| size - self.at);
+        let mut bytes = vec![0; slab.min(usize::try_from(left).unwrap_or(slab))];
+        let len = self.incoming.fill(&mut bytes, &|| observer.cancelled())?;
+        if len == 0 {
+            self.end(observer)?;
+            self.ended = true;
+            return Ok(None);
+        }
+        bytes.truncate(len);
+        let offset = self.at;
+        self.at += len as u64;
+        let wanted = cut::HEAD.saturating_sub(self.head.len()).min(len);
+        self.head.extend_from_slice(&bytes[..wanted]);
+        let data = vec![0..len];
+        Ok(Some(Stretch { offset, len, data, image: Box::new(Piece { offset, bytes }) }))
+    }
+
+    fn files(&self) -> Vec<FileId> {
+        self.incoming.files().to_vec()
+    }
+}
+
+/// Bytes that came, as a stretch of the disk.
+struct Piece {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl Image for Piece {
+    fn size(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
+    }
+
+    fn extent_at(&self, offset: u64) -> Result<Extent> {
+        // What lies before was in other stretches.
+        let (content, end) =
+            if offset < self.offset { (Content::Hole, self.offset) } else { (Content::Data, self.size()) };
+        Ok(Extent::new(offset..end, content))
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> Result<()> {
+        let from = offset.checked_sub(self.offset).and_then(|from| usize::try_from(from).ok());
+        let bytes = from.and_then(|from| self.bytes.get(from..from.checked_add(buf.len())?));
+        let bytes = bytes.ok_or_else(|| Error::usage("these bytes are not in this stretch of the stream"))?;
+        buf.copy_from_slice(bytes);
+        Ok(())
+    }
+}

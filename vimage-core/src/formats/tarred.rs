@@ -87,8 +87,11 @@ fn next_disk(
         match (step, lister.found().members.last()) {
             (Step::Member, Some(member)) => {
                 // The lister has read to where its bytes begin.
-                let size = usize::try_from(member.size).unwrap_or(HEAD);
-                let head = incoming.peek(HEAD.min(size), stop)?;
+                let len = HEAD.min(usize::try_from(member.size).unwrap_or(HEAD));
+                if incoming.peek(len, stop)?.len() < len {
+                    return Err(incoming.cut("the archive"));
+                }
+                let head = incoming.peek(len, stop)?;
                 let found = match wanted {
                     None => is_disk(&member.name, head),
                     Some(wanted) if wanted == member.name => is_disk(&member.name, head).map(|_| true),

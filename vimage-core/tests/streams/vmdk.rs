@@ -1,6 +1,6 @@
 //! streamOptimized VMDKs out of streams.
 
-use crate::reading::{CHUNKS, by_position, holds, incoming, opened, same, sum_of_image, sum_of_stream};
+use crate::reading::{CHUNKS, by_position, ends, holds, incoming, opened, same, same_by, sum_of_image, sum_of_stream};
 use crate::support::Source;
 use crate::tools::{present, random, run};
 use std::path::{Path, PathBuf};
@@ -71,12 +71,16 @@ fn streams_are_what_files_are() {
         let image = by_position(&made.path).unwrap();
         for chunk in CHUNKS {
             // A byte at a time only where that is soon done.
-            if chunk * 8 << 20 > made.bytes.len() {
+            if chunk * (8 << 20) > made.bytes.len() {
                 let name = format!("{}, by {chunk}", made.name);
                 same(opened(&made.bytes, made.bytes.len(), chunk).unwrap(), &image, &name);
             }
         }
         holds(opened(&made.bytes, made.bytes.len(), 64 << 10).unwrap(), &made.disk, &made.name);
+        // Stretches that are shorter than a grain, and longer than a table.
+        for slab in [4096, 64 << 10, 64 << 20] {
+            same_by(slab, opened(&made.bytes, made.bytes.len(), 64 << 10).unwrap(), &image, &made.name);
+        }
     }
 }
 
@@ -86,24 +90,17 @@ fn a_stream_that_was_cut_short_is_an_error() {
     for made in all() {
         let whole = sum_of_image(&by_position(&made.path).unwrap()).unwrap();
         let len = made.bytes.len();
-        // Every sector, as long as that does not take for ever.
+        // Every sector, as long as that does not take for ever; near the end, where every sector counts, each and a byte beside.
         let step = 512 * (len / 512).div_ceil(700).max(1);
-        let random = (0..200).map(|_| random(&mut state) as usize % len);
-        for cut in (0..len)
-            .step_by(step)
-            .chain(len.saturating_sub(40 * 512)..len)
-            .step_by(1)
-            .filter(|cut| {
-                // Near the end every sector counts, and some bytes beside.
-                *cut < len.saturating_sub(40 * 512) || cut % 512 < 2
-            })
-            .chain(random)
-        {
-            match sum_of_stream(opened(&made.bytes, cut, 64 << 10)) {
+        let end = (len.saturating_sub(40 * 512)..len).filter(|cut| cut % 512 < 2);
+        let places = (0..len).step_by(step).chain(end);
+        for cut in places.chain((0..200).map(|_| random(&mut state) as usize % len)) {
+            match ends(opened(&made.bytes, cut, 64 << 10)) {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{} cut at {cut}: {error}", made.name),
                 // Nothing of the disk is missing.
-                Ok(sum) => {
+                Ok(()) => {
                     assert!(!has_its_end(&made.name), "{} cut at {cut} of {len}", made.name);
+                    let sum = sum_of_stream(opened(&made.bytes, cut, 64 << 10)).unwrap();
                     assert_eq!(sum, whole, "{} cut at {cut}", made.name);
                 }
             }
@@ -142,12 +139,90 @@ fn damage_is_an_error_or_what_it_is_by_position() {
     assert!(faults > 100 && sound > 100, "{faults} faults, {sound} sound");
 }
 
+/// What is wrong with `bytes`.
+fn fault(bytes: Vec<u8>) -> Option<(ErrorKind, String)> {
+    let bytes = Arc::new(bytes);
+    sum_of_stream(opened(&bytes, bytes.len(), 4096)).err().map(|error| (error.kind(), error.message().to_owned()))
+}
+
+#[track_caller]
+fn faulty(bytes: Vec<u8>, kind: ErrorKind, words: &str) {
+    let (found, message) = fault(bytes).expect("an error");
+    assert!(found == kind && message.contains(words), "{found:?}: {message}");
+}
+
+fn u32_in(bytes: &[u8], at: usize) -> usize {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// The bytes of `grain-edges`, laid by `options`.
+fn laid(options: &stream::Options) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::read(stream::write(&disk("grain-edges").unwrap(), folder.path(), options).unwrap()).unwrap()
+}
+
+#[test]
+fn tables_and_directories_have_to_say_what_came() {
+    let whole = laid(&Default::default());
+    let len = whole.len();
+    assert_eq!(fault(whole.clone()), None);
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut all = whole.clone();
+        assert_ne!(&all[at..at + bytes.len()], bytes);
+        all[at..at + bytes.len()].copy_from_slice(bytes);
+        all
+    };
+    let (footer, directory) = (len - 1024, u32_in(&whole, len - 1024 + 0x38) * 512);
+    let entry = (directory..).step_by(4).find(|&at| u32_in(&whole, at) != 0).unwrap();
+    let table = u32_in(&whole, entry) * 512;
+    let grain = (table..).step_by(4).find(|&at| u32_in(&whole, at) != 0).unwrap();
+    faulty(changed(grain, &[0; 4]), ErrorKind::Corrupt, "does not name the grains where they came");
+    faulty(changed(grain + 4 * 100, &[9, 1, 0, 0]), ErrorKind::Corrupt, "does not name the grains where they came");
+    faulty(changed(entry, &[0; 4]), ErrorKind::Corrupt, "the grain directory says sector 0");
+    faulty(changed(entry, &(table as u32 / 512 - 1).to_le_bytes()), ErrorKind::Corrupt, "the table came elsewhere");
+    faulty(changed(footer + 0x38, &[1]), ErrorKind::Corrupt, "no grain directory came where it should be");
+    faulty(changed(footer + 0xc, &[1]), ErrorKind::Corrupt, "the footer contradicts the header");
+    faulty(changed(len - 512, &[1]), ErrorKind::Corrupt, "no end-of-stream marker");
+    // A table's marker that becomes one of an unknown kind: what was behind it is passed, and missed.
+    faulty(changed(table - 512 + 12, &[77]), ErrorKind::Corrupt, "the table came elsewhere");
+    faulty(changed(table - 512, &[255, 255]), ErrorKind::Corrupt, "a marker of 65535 sectors of grain tables");
+    // A grain that says it is the last one of the disk: the next comes too late.
+    let last = (disk("grain-edges").unwrap().size / 512 - 1) / 128 * 128;
+    faulty(changed(128 * 512, &(last as u32).to_le_bytes()), ErrorKind::Unsupported, "order of the disk");
+    faulty(changed(128 * 512, &[1]), ErrorKind::Corrupt, "where the disk has none");
+    faulty(changed(128 * 512 + 8, &[0, 0, 0, 1]), ErrorKind::Corrupt, "is packed in");
+}
+
+#[test]
+fn a_directory_that_another_stands_in_for_is_a_fault() {
+    let whole = laid(&stream::Options { layout: Layout::BothAtEnd, ..Default::default() });
+    let directory = u32_in(&whole, whole.len() - 1024 + 0x38) * 512;
+    let entry = (directory..).step_by(4).find(|&at| u32_in(&whole, at) != 0).unwrap();
+    let mut changed = whole;
+    changed[entry..entry + 4].fill(0);
+    faulty(changed, ErrorKind::Corrupt, "the grain directory says sector 0");
+}
+
+#[test]
+fn zeros_behind_the_end_are_passed_as_far_as_they_are_by_position() {
+    let whole = laid(&Default::default());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.vmdk");
+    for zeros in [1, 512, 4096, (1 << 20) - 1024, (1 << 20) - 512, 1 << 20, 3 << 20] {
+        let all = [whole.clone(), vec![0; zeros]].concat();
+        std::fs::write(&path, &all).unwrap();
+        assert_eq!(fault(all).is_none(), by_position(&path).is_ok(), "{zeros}");
+    }
+    faulty([whole.clone(), vec![0; 700], vec![1]].concat(), ErrorKind::Corrupt, "follow the end-of-stream marker");
+    faulty([whole.clone(), whole].concat(), ErrorKind::Corrupt, "follow the end-of-stream marker");
+}
+
 /// Bytes of the image that `read` becomes.
 fn rewritten(read: Read<'_>, size: u64) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.vmdk");
-    let mut options = CreateOptions::default();
-    options.settings = "subformat=streamOptimized".parse().unwrap();
+    let settings = "subformat=streamOptimized".parse().unwrap();
+    let options = CreateOptions { settings, ..Default::default() };
     let outputs = Outputs::new(false, Vec::new()).unflushed();
     let mut targets = [by_name("vmdk").unwrap().create(&path, Some(size), &options, &outputs).unwrap()];
     let outcome = pipeline::run(read, None, &mut targets, How::default(), &()).unwrap();

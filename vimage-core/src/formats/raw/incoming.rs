@@ -68,7 +68,7 @@ impl IncomingRaw {
             .with_hint("--size says how large the disk is")),
             Length::Told(_) => Ok(()),
             Length::Open | Length::Framed(_) if size == 0 => Err(Error::corrupt("is empty: there is no disk in it")),
-            Length::Open | Length::Framed(_) if size % SECTOR != 0 => {
+            Length::Open | Length::Framed(_) if !size.is_multiple_of(SECTOR) => {
                 Err(Error::corrupt("ends within a sector: it was cut short, or is no disk")
                     .with_hint("--size says that it is as long as that"))
             }

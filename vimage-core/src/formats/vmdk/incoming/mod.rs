@@ -50,7 +50,7 @@ pub(crate) struct IncomingVmdk {
 
 enum Layout {
     Walk(Walk),
-    Front(Front),
+    Front(Box<Front>),
 }
 
 /// A packed grain.
@@ -125,7 +125,7 @@ fn begin(incoming: &mut Incoming, stop: Stop<'_>) -> Result<(Hosted, Layout)> {
         return Err(by_position("it lies over another image"));
     }
     let layout = match in_front {
-        true => Layout::Front(Front::new(&hosted, front, incoming.label())?),
+        true => Layout::Front(Box::new(Front::new(&hosted, front, incoming.label())?)),
         false => {
             incoming.skip(start - held, "what stands before its grains", stop)?;
             Layout::Walk(Walk::new(hosted.clone())?)

@@ -41,7 +41,7 @@ impl Grains {
         for grain in &self.grains {
             let held = clip(&(grain.offset..grain.offset + self.unit), &bounds);
             let held = (held.start - bounds.start) as usize..(held.end - bounds.start) as usize;
-            let begins = grain.offset / self.unit % self.entries == 0;
+            let begins = (grain.offset / self.unit).is_multiple_of(self.entries);
             match data.last_mut() {
                 Some(last) if last.end == held.start && !begins => last.end = held.end,
                 _ => data.push(held),

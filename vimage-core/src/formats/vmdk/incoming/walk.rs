@@ -70,6 +70,7 @@ impl Walk {
     /// The next grain; none when the stream has ended as it should.
     pub(super) fn next(&mut self, incoming: &mut Incoming, stop: Stop<'_>) -> Result<Option<Grain>> {
         loop {
+            incoming.go_on(stop)?;
             let at = incoming.taken();
             let (value, size) = take_marker(incoming, REST, stop)?;
             if size != 0 {
@@ -147,6 +148,7 @@ impl Walk {
             return Err(Error::corrupt(expected).at_offset(at));
         }
         for _ in 0..many {
+            incoming.go_on(stop)?;
             let at = incoming.taken();
             incoming.take(&mut bytes, "a grain table", stop)?;
             let table = self.named(&bytes).map_err(|error| error.at_offset(at))?;

@@ -267,18 +267,28 @@ fn what_does_not_come_in_order_is_told_to_be_spooled() {
         convert(&Source(disk.clone()), &path, &options, &()).unwrap();
         refused(std::fs::read(path).unwrap());
     }
-    // Two grains that have changed places, with the tables to match.
-    let options = stream::Options { layout: Layout::Front, ..Default::default() };
-    let mut bytes = std::fs::read(stream::write(&disk, folder.path(), &options).unwrap()).unwrap();
-    let gd = u64::from_le_bytes(bytes[0x38..0x40].try_into().unwrap()) as usize * 512;
-    let table = u32::from_le_bytes(bytes[gd..gd + 4].try_into().unwrap()) as usize * 512;
-    let used: Vec<_> =
-        (0..512).map(|entry| table + 4 * entry).filter(|&at| bytes[at..at + 4] != [0; 4]).take(2).collect();
-    let (one, two) = (bytes[used[0]..used[0] + 4].to_vec(), bytes[used[1]..used[1] + 4].to_vec());
-    bytes[used[0]..used[0] + 4].copy_from_slice(&two);
-    bytes[used[1]..used[1] + 4].copy_from_slice(&one);
-    let bytes = Arc::new(bytes);
-    assert!(sum_of_stream(opened(&bytes, bytes.len(), 4096)).is_err());
+    // Two grains that have changed places, with tables and markers to match: by position that is a sound disk.
+    let front = laid(&stream::Options { layout: Layout::Front, ..Default::default() });
+    let mut bytes = front.clone();
+    let table = u32_in(&bytes, u32_in(&bytes, 0x38) * 512) * 512;
+    let used: Vec<_> = (table..table + 2048).step_by(4).filter(|&at| u32_in(&front, at) != 0).take(2).collect();
+    for (one, two) in [(used[0], used[1]), (used[1], used[0])] {
+        bytes[one..one + 4].copy_from_slice(&front[two..two + 4]);
+        let (one, two) = (u32_in(&front, one) * 512, u32_in(&front, two) * 512);
+        bytes[one..one + 8].copy_from_slice(&front[two..two + 8]);
+    }
+    let path = folder.path().join("changed.vmdk");
+    std::fs::write(&path, &bytes).unwrap();
+    sum_of_image(&by_position(&path).unwrap()).unwrap();
+    refused(bytes);
+    // More in front than can be held, and less than its tables.
+    for sectors in [200_u64 << 11, u32_in(&front, 0x38) as u64 + 1] {
+        let mut bytes = front.clone();
+        bytes[0x40..0x48].copy_from_slice(&sectors.to_le_bytes());
+        std::fs::write(&path, &bytes).unwrap();
+        sum_of_image(&by_position(&path).unwrap()).unwrap();
+        refused(bytes);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vimage_core::formats::{Format, by_extension, by_name};
+use vimage_core::io::Compression;
 use vimage_core::io::archive::split_member;
 use vimage_core::io::outputs::Published;
 use vimage_core::io::pieces::stem_of_first;
@@ -91,8 +92,10 @@ fn target(source: &Path, target: Option<&Path>, args: &OutputArgs) -> Result<(Pa
         // What is made of a member lies beside its archive, and is named after the member.
         let source = split_member(source).map_or(source.to_owned(), |(archive, member)| {
             let name = member.rsplit('/').next().unwrap_or_default();
-            archive.with_file_name(name.strip_suffix(".gz").unwrap_or(name))
+            archive.with_file_name(name)
         });
+        // What is made of `disk.raw.gz` is no longer compressed as a whole.
+        let source = if Compression::named(&source).is_some() { source.with_extension("") } else { source };
         // The pieces of a disk are named after the disk.
         let name = stem_of_first(&source).map_or(source.clone(), |stem| source.with_file_name(stem));
         name.with_extension(format.extension())

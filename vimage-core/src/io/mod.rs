@@ -7,7 +7,6 @@ pub mod archive;
 mod behind;
 pub mod compression;
 pub mod file;
-pub mod gunzip;
 pub(crate) mod in_use;
 pub mod memory;
 pub mod neighbors;
@@ -18,6 +17,7 @@ pub(crate) mod punch;
 pub(crate) mod row;
 mod sequence;
 pub mod tar;
+pub mod unpacked;
 pub mod volumes;
 
 use std::io;

@@ -11,17 +11,19 @@ const ROWS: [&[&str]; 5] = [
     &["error"],
     &["io", "zero", "ranges"],
     // An extent is a part of what an image is; a target's identifiers derive from a digest.
-    &["image", "extent", "codec", "digest", "target", "observer"],
+    &["image", "extent", "codec", "digest", "target", "observer", "stream"],
     // Layers are images, and so what formats open as.
     &["layers", "formats", "pipeline", "guest", "package"],
     &["operations"],
 ];
 
 /// Imports within a row that are meant.
-const WITHIN: [(&str, &str); 7] = [
+const WITHIN: [(&str, &str); 9] = [
     ("extent", "image"),
     ("image", "extent"),
     ("image", "codec"),
+    ("stream", "image"),
+    ("stream", "observer"),
     ("target", "digest"),
     ("target", "image"),
     ("formats", "layers"),

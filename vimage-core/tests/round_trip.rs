@@ -180,7 +180,7 @@ fn a_disk_without_bytes_is_raw_or_compressed_or_qcow2_or_refused() {
         match layout.options.format.as_str() {
             "raw" => assert_eq!(written.unwrap().files[0].size, 0),
             "qcow2" | "raw.zst" => {
-                assert_eq!(open(&written.unwrap().files[0].path, &Default::default()).unwrap().size(), 0)
+                assert_eq!(open(&written.unwrap().files[0].path, &Default::default()).unwrap().size(), 0);
             }
             _ => assert_eq!(written.unwrap_err().kind(), ErrorKind::Usage),
         }

@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_checksum_tells_of_damage_that_nothing_else_does() {
-        let plain: Vec<u8> = (0..65_536_u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 29) as u8).collect();
+        let noise = |i: u64| (i * i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let plain: Vec<u8> = (0..65_536).map(|i| (noise(i) ^ noise(i) >> 31) as u8).collect();
         for (checksum, found) in [(false, None), (true, Some(ErrorKind::Corrupt))] {
             let mut packed = Vec::new();
             compress_frame(&plain, Level::default(), checksum, &mut packed).unwrap();

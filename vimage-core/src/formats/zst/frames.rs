@@ -108,7 +108,7 @@ mod tests {
     fn sizes_are_told_by_headers_of_every_length_and_a_cut_is_found() {
         let mut all = Vec::new();
         let mut total = 0;
-        for len in [0, 1, 255, 256, 65_791, 65_792, 1 << 20] {
+        for len in [0_usize, 1, 255, 256, 65_791, 65_792, 1 << 20] {
             let plain: Vec<u8> = (0..len as u64).map(|i| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61) as u8).collect();
             compress_frame(&plain, Level::default(), len.is_multiple_of(2), &mut all).unwrap();
             all.extend(b"\x50\x2a\x4d\x18\x03\0\0\0abc");

@@ -68,16 +68,20 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
     if let Some(image) = ZstImage::open(source)? {
         return Ok(Box::new(image));
     }
+    let said = said(source.file.as_ref())?;
     let unpacked = unpack(source.file.as_ref(), &source.path, Compression::Zstd, MOST_UNPACKED)?;
-    Ok(Box::new(Flat::whole(Arc::new(FileReader::from_file(unpacked)?), source.path.clone())))
+    let unpacked = FileReader::from_file(unpacked)?;
+    check_size(said, unpacked.size())?;
+    Ok(Box::new(Flat::whole(Arc::new(unpacked), source.path.clone())))
 }
 
 /// Unpacks every frame, or all of the file where it has no seek table.
 pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Findings> {
     let mut findings = Findings::default();
     let Some(image) = ZstImage::open(source)? else {
-        unpacked_size(source.file.as_ref(), &source.path, Compression::Zstd, MOST_UNPACKED)?;
-        return Ok(findings);
+        let file = source.file.as_ref();
+        let size = unpacked_size(file, &source.path, Compression::Zstd, MOST_UNPACKED)?;
+        return check_size(said(file)?, size).map(|()| findings);
     };
     for frame in image.table.frames().filter(|frame| frame.plain > 0) {
         if observer.cancelled() {
@@ -89,6 +93,20 @@ pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Find
         }
     }
     Ok(findings)
+}
+
+/// How many bytes `file` says that it unpacks to: its seek table, or its frames.
+fn said(file: &dyn ReadAt) -> Result<Option<u64>> {
+    table(file)?.map_or_else(|| plain_size(file), |table| Ok(Some(table.size())))
+}
+
+fn check_size(said: Option<u64>, found: u64) -> Result<()> {
+    match said.filter(|&said| said != found) {
+        None => Ok(()),
+        Some(said) => Err(Error::corrupt(format!("says that it unpacks to {said} bytes, and unpacks to {found}"))
+            .at_offset(0)
+            .with_hint("zstd -d unpacks it, whatever it says")),
+    }
 }
 
 struct ZstImage {

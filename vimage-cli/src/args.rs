@@ -199,7 +199,7 @@ pub(crate) struct OutputArgs {
     /// The snapshot of the source to take, by its id or name (qcow2)
     #[arg(short = 'l', long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
-    /// The target's format: raw, qcow2, vmdk or vdi; for convert also ova, or several [default: by the target's extension]
+    /// The target's format: raw, raw.zst, qcow2, vmdk or vdi; for convert also ova, or several [default: by the target's extension]
     ///
     /// Convert takes a list, and reads the disk once for all: vmdk,qcow2,ova. Settings of one stand behind it: qcow2:compression_type=zstd,
     /// cluster_size=1M,vmdk:subformat=streamOptimized; besides those of -o there are file=NAME, split=SIZE, level=LEVEL and compress=on.
@@ -216,12 +216,14 @@ pub(crate) struct OutputArgs {
     /// readers that know only QEMU's own streams), extended_l2 (off, on), refcount_bits (16), lazy_refcounts (off, on).
     ///
     /// For vdi: static (off, on), uuid and modification_uuid (derived from the content).
+    ///
+    /// For raw.zst: checksum (on, off) of each frame.
     #[arg(short = 'o', long = "option", value_name = "KEY=VALUE,…", value_parser = parse::<Settings>)]
     pub(crate) settings: Vec<Settings>,
     /// Compress: for vmdk, the streamOptimized kind; for qcow2, its clusters
     #[arg(short, long)]
     pub(crate) compress: bool,
-    /// How hard to compress; means -c too: 0 (not at all) to 12 (slowest), 5 by default; for zstd 1 to 22, and 3
+    /// How hard to compress; means -c too: 0 (not at all) to 12 (slowest), 5 by default; for zstd and raw.zst 1 to 22, and 3
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<u32>,
     /// Write only what differs from this image, which lies beneath the output (qcow2)

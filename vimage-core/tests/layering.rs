@@ -90,7 +90,7 @@ fn imports_point_down() {
 #[test]
 fn formats_do_not_know_each_other() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats");
-    let formats = ["raw", "vmdk", "qcow2", "vdi"];
+    let formats = ["raw", "vmdk", "qcow2", "vdi", "zst"];
     for format in formats {
         let mut found = Vec::new();
         match source.join(format) {

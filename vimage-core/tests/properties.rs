@@ -29,10 +29,18 @@ fn options() -> impl Strategy<Value = ConvertOptions> {
             vmdk(if flat { "twoGbMaxExtentFlat" } else { "twoGbMaxExtentSparse" }).split(split)
         }),
         split.prop_map(|split| ConvertOptions::to("raw").split(split)),
+        (1..=9_u32, any::<bool>()).prop_map(|(level, checksum)| {
+            ConvertOptions::to("raw.zst").with("checksum", if checksum { "on" } else { "off" }).level(level)
+        }),
         any::<bool>().prop_map(|fixed| ConvertOptions::to("vdi").with("static", if fixed { "on" } else { "off" })),
         qcow2(),
         qcow2(),
     ]
+}
+
+/// Formats are known by their first bytes, but for the one that is known by its name.
+fn name(options: &ConvertOptions) -> &'static str {
+    if options.format == "raw.zst" { "d.zst" } else { "d.img" }
 }
 
 fn qcow2() -> impl Strategy<Value = ConvertOptions> {
@@ -59,13 +67,13 @@ proptest! {
         let disk = disk_of(size, &runs);
         let folder = tempfile::tempdir().unwrap();
         let source = Source(disk.clone());
-        let made = convert(&source, folder.path().join("d.img"), &options, &()).unwrap();
+        let made = convert(&source, folder.path().join(name(&options)), &options, &()).unwrap();
         let main = if options.format == "raw" { made.files.first() } else { made.files.last() };
         if let Some(split) = options.create.split {
             prop_assert!(made.files.iter().all(|file| file.size <= split));
         }
         let image = open(&main.unwrap().path, &Default::default()).unwrap();
-        conforms(&image, &disk, if options.format == "raw" { 1 } else { 512 }, &format!("{options:?}"));
+        conforms(&image, &disk, if options.format.starts_with("raw") { 1 } else { 512 }, &format!("{options:?}"));
         prop_assert!(check(&main.unwrap().path, &Default::default(), &()).unwrap().is_clean());
         prop_assert_eq!(compare(&image, &source, &()).unwrap(), Comparison::Identical);
         let digests = [&image as &dyn vimage_core::Image, &source].map(|image| digest(image, Default::default(), &()).unwrap());

@@ -45,6 +45,7 @@ fn layouts() -> Vec<Layout> {
     vec![
         Layout { name: "raw", options: raw.clone(), file: "out.raw", unit: 4 * KIB, sector: 1 },
         Layout { name: "pieces", options: raw.split(5 * MIB), file: "out.raw.001", unit: 4 * KIB, sector: 1 },
+        Layout { name: "zst", options: ConvertOptions::to("raw.zst"), file: "out.raw.zst", unit: MIB, sector: 1 },
         vmdk("monolithicSparse"),
         vmdk("monolithicFlat"),
         vmdk("twoGbMaxExtentSparse"),
@@ -171,14 +172,16 @@ fn a_map_costs_what_is_stored_and_not_what_the_disk_is() {
 }
 
 #[test]
-fn a_disk_without_bytes_is_raw_or_qcow2_or_refused() {
+fn a_disk_without_bytes_is_raw_or_compressed_or_qcow2_or_refused() {
     let disk = Source(Disk { name: "none", size: 0, runs: Vec::new() });
     for layout in layouts() {
         let folder = tempfile::tempdir().unwrap();
         let written = convert(&disk, folder.path().join(layout.file), &layout.options, &());
         match layout.options.format.as_str() {
             "raw" => assert_eq!(written.unwrap().files[0].size, 0),
-            "qcow2" => assert_eq!(open(&written.unwrap().files[0].path, &Default::default()).unwrap().size(), 0),
+            "qcow2" | "raw.zst" => {
+                assert_eq!(open(&written.unwrap().files[0].path, &Default::default()).unwrap().size(), 0);
+            }
             _ => assert_eq!(written.unwrap_err().kind(), ErrorKind::Usage),
         }
     }

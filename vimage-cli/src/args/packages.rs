@@ -163,7 +163,7 @@ pub(crate) struct UnpackArgs {
     pub(crate) package: PathBuf,
     /// The folder for its files [default: beside the package, and called like it without the ending]
     pub(crate) folder: Option<PathBuf>,
-    /// Write every disk in this format: raw, qcow2, vmdk or vdi [default: as it is]
+    /// Write every disk in this format: raw, raw.zst, qcow2, vmdk or vdi [default: as it is]
     #[arg(short = 'O', long = "output-format", value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     /// Settings of that format, as for convert

@@ -4,10 +4,10 @@ use super::{FORMATS, HEAD, Source, probe};
 use crate::error::{Error, Result};
 use crate::image::ImageInfo;
 use crate::io::archive::{self, split_member};
-use crate::io::gunzip::{MOST_INFLATED, gunzip, is_gzip};
 use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
 use crate::io::tar::{self, Listing};
-use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::io::unpacked::{MOST_UNPACKED, is_gzip, unpack};
+use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -164,7 +164,8 @@ pub(super) fn is_raw(name: &str) -> bool {
 
 /// Whether a file of this name is a disk, as far as its name can tell.
 fn is_named(name: &str) -> bool {
-    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let packed = Compression::named(Path::new(name)).is_some();
+    let name = name.rsplit_once('.').filter(|_| packed).map_or(name, |(stem, _)| stem);
     let name = stem_of_first(Path::new(name)).unwrap_or(name);
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let known = || FORMATS.into_iter().map(|format| format.extension()).chain(OTHER_EXTENSIONS);
@@ -208,7 +209,7 @@ impl Disk {
     /// The disk called `name` in `archive`: its pieces or chunks joined, inflated where it is compressed with gzip.
     ///
     /// # Errors
-    /// `Io` where there is no such member; as [`Pieces::join`] and [`gunzip`].
+    /// `Io` where there is no such member; as [`Pieces::join`] and [`unpack`].
     pub(super) fn open(archive: &Arc<Archive>, name: &str) -> Result<Self> {
         let path = archive.path_of(name);
         let neighbors = Neighbors::within(archive, name);
@@ -250,13 +251,13 @@ fn chunk_behind<'a>(archive: &'a Archive, name: &str, count: u64) -> Option<&'a 
 /// The disk in `file`, called `path`: inflated where it is compressed with gzip.
 ///
 /// # Errors
-/// As [`gunzip`].
+/// As [`unpack`].
 pub(super) fn inflated(file: Arc<dyn ReadAt>, path: &Path) -> Result<Arc<dyn ReadAt>> {
     let cannot = |cause| Error::io("cannot read", cause).at_path(path).at_offset(0);
     if !may_be_packed(path) || !is_gzip(file.as_ref()).map_err(cannot)? {
         return Ok(file);
     }
-    Ok(Arc::new(FileReader::from_file(gunzip(file.as_ref(), path, MOST_INFLATED)?)?))
+    Ok(Arc::new(FileReader::from_file(unpack(file.as_ref(), path, Compression::Gzip, MOST_UNPACKED)?)?))
 }
 
 /// Whether a disk of this name is inflated where it begins as gzip does: any that is not named like a raw disk.

@@ -5,6 +5,7 @@ mod findings;
 mod members;
 mod open;
 mod options;
+mod packed;
 mod parents;
 pub mod qcow2;
 pub mod raw;
@@ -12,6 +13,7 @@ mod streams;
 mod tarred;
 pub mod vdi;
 pub mod vmdk;
+pub mod zst;
 
 pub use findings::{Finding, Findings, Severity};
 pub use members::disks;
@@ -22,7 +24,7 @@ pub use streams::{StreamOptions, open_packed_file, open_stream, size_of_packed};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
-use crate::io::{Neighbors, Outputs, ReadAt};
+use crate::io::{Neighbors, Outputs, ReadAt, archive};
 use crate::observer::Observer;
 use crate::target::Target;
 use std::path::{Path, PathBuf};
@@ -93,7 +95,7 @@ pub trait Format: Sync {
 }
 
 /// Every format, in probing order. Raw takes anything, so it is last.
-pub static FORMATS: [&dyn Format; 4] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &raw::Raw];
+pub static FORMATS: [&dyn Format; 5] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &zst::Zst, &raw::Raw];
 
 /// The size of a disk that `what` says in front of the disk's data.
 ///
@@ -127,9 +129,14 @@ pub fn by_name(name: &str) -> Result<&'static dyn Format> {
     })
 }
 
-/// The format whose files' names end as `path` does.
+/// The format whose files' names end as `path` does. What ends in `.zst` is a raw disk, unless the name before that says otherwise.
 pub fn by_extension(path: &Path) -> Option<&'static dyn Format> {
     let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    if extension == "zst" {
+        let stem = Path::new(path.file_stem()?);
+        let other = by_extension(stem).is_some_and(|format| format.name() != "raw") || archive::is_named(stem);
+        return if other { None } else { Some(&zst::Zst) };
+    }
     if extension == "img" {
         return Some(&raw::Raw);
     }
@@ -139,4 +146,19 @@ pub fn by_extension(path: &Path) -> Option<&'static dyn Format> {
 /// The format that `head` claims to be.
 pub fn probe(head: &[u8]) -> &'static dyn Format {
     FORMATS.into_iter().find(|format| format.probe(head)).unwrap_or(&raw::Raw)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_formats() {
+        let named = |name: &str| by_extension(Path::new(name)).map(|format| format.name());
+        for name in ["disk.raw.zst", "disk.img.ZST", "disk.zst", "a.b/disk.v1.zst"] {
+            assert_eq!(named(name), Some("raw.zst"), "{name}");
+        }
+        assert_eq!(["d.qcow2.zst", "d.tar.zst", "d.zst.zst", "d.raw.gz", "d"].map(named), [None; 5]);
+        assert_eq!(["d.img", "d.RAW", "d.vmdk"].map(named), [Some("raw"), Some("raw"), Some("vmdk")]);
+    }
 }

@@ -1,6 +1,7 @@
 //! Opening an image: its pieces joined, its format probed, its parents laid beneath it.
 
 use super::members::{self, Disk};
+use super::packed::{Packed, packed};
 use super::parents::Parents;
 use super::{CreateOptions, Findings, Format, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
@@ -9,7 +10,7 @@ use crate::image::{Image, ImageInfo, Packing};
 use crate::io::neighbors::quote;
 use crate::io::outputs::Unpublished;
 use crate::io::pieces::{piece_name, stem_of_first};
-use crate::io::{Archive, FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::layers::Overlay;
 use crate::observer::Observer;
 use std::fs::File;
@@ -37,6 +38,7 @@ pub struct OpenImage {
     own: usize,
     allocated: u64,
     archive: Option<PathBuf>,
+    packed: Option<Compression>,
 }
 
 impl OpenImage {
@@ -58,6 +60,11 @@ impl OpenImage {
     /// The archive that it lies in.
     pub fn archive(&self) -> Option<&Path> {
         self.archive.as_deref()
+    }
+
+    /// What its main file is compressed with as a whole, so that it had to be unpacked to be read.
+    pub fn packed(&self) -> Option<Compression> {
+        self.packed
     }
 
     /// The files that hold the topmost image's own bytes, each with its path.
@@ -136,8 +143,7 @@ pub struct Link {
 pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Vec<Link>> {
     let main = MainFile::open(path.as_ref(), options)?;
     let (path, source) = (main.path.as_path(), main.source(options));
-    let info = format_of(&source, options.format.as_deref())?.describe(&source);
-    let info = info.map_err(|error| error.at_path(path))?;
+    let info = main.described(main.format(options)?, &source).map_err(|error| error.at_path(path))?;
     let mut links = Vec::new();
     let mut parents = Parents::of(main.id, &main.neighbors, path, &info);
     links.push(Link { path: path.to_owned(), info, allocated: main.allocated });
@@ -207,9 +213,9 @@ pub fn open_file(file: File, label: &Path, member: Option<&str>, options: &OpenO
 
 fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
     let (path, source) = (main.path.as_path(), main.source(options));
-    let format = format_of(&source, options.format.as_deref())?;
+    let format = main.format(options)?;
     let opened = (|| {
-        let mut info = format.describe(&source)?;
+        let mut info = main.described(format, &source)?;
         if let Some(wanted) = &options.snapshot {
             check_snapshot(&info, wanted)?;
         }
@@ -228,7 +234,8 @@ fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
     let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
     let archive = main.archive.as_ref().map(|archive| archive.path().to_owned());
-    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated: main.allocated, archive })
+    let (allocated, packed) = (main.allocated, main.packed);
+    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated, archive, packed })
 }
 
 /// How an image like the one at `path` is made: its format's name, and the options. Parents are asked only for their formats.
@@ -238,7 +245,15 @@ fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
 pub fn alike(path: impl AsRef<Path>, options: &OpenOptions) -> Result<(&'static str, CreateOptions)> {
     let main = MainFile::open(path.as_ref(), options)?;
     let (path, source) = (main.path.as_path(), main.source(options));
-    let format = format_of(&source, options.format.as_deref())?;
+    if let Some(compression) = main.packed {
+        return Err(Error::unsupported(format!(
+            "is compressed with {} as a whole, and is not written so",
+            compression.name()
+        ))
+        .at_path(path)
+        .with_hint("vimage convert makes an image of it; -O raw.zst is compressed as a whole, too"));
+    }
+    let format = main.format(options)?;
     let mut create = format.alike(&source).map_err(|error| error.at_path(path))?;
     if let Some(backing) = create.backing.as_mut().filter(|backing| backing.format.is_empty()) {
         let beneath = describe_chain(path, options)?;
@@ -273,7 +288,24 @@ fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
 /// # Errors
 /// `Io`, `Unsupported`, `Refused`, `Cancelled`.
 pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
-    MainFile::open(path.as_ref(), options)?.check(options, observer)
+    let main = MainFile::named(path.as_ref(), options)?;
+    let path = main.path.clone();
+    match main.unpacked(options) {
+        Ok(main) => main.check(options, observer),
+        Err(error) => as_finding(error).map_err(|error| error.at_path(path)),
+    }
+}
+
+/// A fault that keeps an image from being opened, as what a check found.
+fn as_finding(error: Error) -> Result<Findings> {
+    match error.kind() {
+        ErrorKind::Corrupt => {
+            let mut findings = Findings::default();
+            findings.add_error(&error);
+            Ok(findings)
+        }
+        _ => Err(error),
+    }
 }
 
 /// A disk of a package that is open: it is read from what is held of it, and never looked up by its path again.
@@ -337,10 +369,36 @@ struct MainFile {
     piece: Option<u64>,
     neighbors: Neighbors,
     archive: Option<Arc<Archive>>,
+    /// What it is compressed with as a whole, where `file` is what it unpacks to.
+    packed: Option<Compression>,
+    /// The format that its name says, where its first bytes do not.
+    format: Option<&'static dyn Format>,
 }
 
 impl MainFile {
     fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let main = Self::named(path, options)?;
+        let path = main.path.clone();
+        main.unpacked(options).map_err(|error| error.at_path(path))
+    }
+
+    /// With what is in it, where it is compressed as a whole. Who says that it is raw means the compressed bytes.
+    fn unpacked(mut self, options: &OpenOptions) -> Result<Self> {
+        if matches!(options.format.as_deref(), Some("raw" | "raw.zst")) {
+            return Ok(self);
+        }
+        match packed(self.file.as_ref(), &self.path)? {
+            None => {}
+            Some(Packed::As(format)) => self.format = Some(format),
+            Some(Packed::Unpacked(file, compression)) => {
+                self.file = file;
+                self.packed = Some(compression);
+            }
+        }
+        Ok(self)
+    }
+
+    fn named(path: &Path, options: &OpenOptions) -> Result<Self> {
         if let Some((archive, member)) = members::named(path)? {
             return Self::of_member(&archive, &member);
         }
@@ -366,7 +424,7 @@ impl MainFile {
     fn of_member(archive: &Arc<Archive>, name: &str) -> Result<Self> {
         let Disk { file, id, stored: allocated, piece, neighbors } = Disk::open(archive, name)?;
         let (path, archive) = (archive.path_of(name), Some(Arc::clone(archive)));
-        Ok(MainFile { file, path, id, allocated, piece, neighbors, archive })
+        Ok(MainFile { file, path, id, allocated, piece, neighbors, archive, packed: None, format: None })
     }
 
     fn of_file(first: Arc<FileReader>, path: &Path, neighbors: Neighbors) -> Result<Self> {
@@ -382,17 +440,39 @@ impl MainFile {
                     .at_path(&path)
                     .with_hint(format!("name the first, {first}: the others are joined to it")));
             }
-            return Ok(MainFile { file: first, path, id, allocated, piece: None, neighbors, archive });
+            return Ok(MainFile {
+                file: first,
+                path,
+                id,
+                allocated,
+                piece: None,
+                neighbors,
+                archive,
+                packed: None,
+                format: None,
+            });
         };
         let piece = Some(first.size());
         let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
         let allocated = pieces.allocated();
-        Ok(MainFile { file: Arc::new(pieces), path, id, allocated, piece, neighbors, archive })
+        Ok(MainFile {
+            file: Arc::new(pieces),
+            path,
+            id,
+            allocated,
+            piece,
+            neighbors,
+            archive,
+            packed: None,
+            format: None,
+        })
     }
 
     fn of_disk(disk: &DiskFile) -> Result<Self> {
         let (first, first_path, path) = match disk {
-            DiskFile::Member(archive, name) => return Self::of_member(archive, name),
+            DiskFile::Member(archive, name) => {
+                return Self::of_member(archive, name)?.unpacked(&OpenOptions::default());
+            }
             DiskFile::File { first, first_path, path } => (Arc::clone(first), first_path, path),
         };
         let neighbors = Neighbors::of(first_path);
@@ -401,7 +481,7 @@ impl MainFile {
             false => Self::of_chunks(first, first_path, path, neighbors)?,
         };
         main.file = members::inflated(main.file, path)?;
-        Ok(main)
+        main.unpacked(&OpenOptions::default())
     }
 
     fn of_chunks(first: Arc<FileReader>, first_path: &Path, path: &Path, neighbors: Neighbors) -> Result<Self> {
@@ -410,25 +490,44 @@ impl MainFile {
         let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let pieces = Pieces::join_chunks(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
         let allocated = pieces.allocated();
-        Ok(MainFile { file: Arc::new(pieces), path, id, allocated, piece, neighbors, archive: None })
+        Ok(MainFile {
+            file: Arc::new(pieces),
+            path,
+            id,
+            allocated,
+            piece,
+            neighbors,
+            archive: None,
+            packed: None,
+            format: None,
+        })
     }
 
     fn describe(&self, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
         let source = self.source(options);
-        let info = format_of(&source, options.format.as_deref())?.describe(&source);
+        let info = self.described(self.format(options)?, &source);
         Ok((info.map_err(|error| error.at_path(&self.path))?, self.allocated))
     }
 
     fn check(&self, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
         let source = self.source(options);
-        match format_of(&source, options.format.as_deref())?.check(&source, observer) {
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                let mut findings = Findings::default();
-                findings.add_error(&error);
-                Ok(findings)
-            }
-            checked => checked.map_err(|error| error.at_path(&self.path)),
+        match self.format(options)?.check(&source, observer) {
+            Err(error) => as_finding(error).map_err(|error| error.at_path(&self.path)),
+            checked => checked,
         }
+    }
+
+    fn format(&self, options: &OpenOptions) -> Result<&'static dyn Format> {
+        match (options.format.as_deref(), self.format) {
+            (None, Some(format)) => Ok(format),
+            (named, _) => format_of(&self.source(options), named),
+        }
+    }
+
+    fn described(&self, format: &dyn Format, source: &Source<'_>) -> Result<ImageInfo> {
+        let mut info = format.describe(source)?;
+        info.details.extend(self.packed.map(|compression| ("packed-with", compression.name().to_owned())));
+        Ok(info)
     }
 
     fn source<'a>(&'a self, options: &'a OpenOptions) -> Source<'a> {

@@ -1,8 +1,9 @@
 //! A tar archive whose members are read where they lie, as files of their own.
 
+use super::compression::Compression;
 use super::file::{FileId, FileReader};
-use super::gunzip::{MOST_INFLATED, gunzip, is_gzip};
 use super::tar::{self, Listing, Member};
+use super::unpacked::{MOST_UNPACKED, is_gzip, unpack};
 use crate::error::{Error, Result};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -23,7 +24,7 @@ impl Archive {
     /// inflated into an unnamed temporary file first. None where it is neither.
     ///
     /// # Errors
-    /// As [`tar::list`] and [`gunzip`].
+    /// As [`tar::list`] and [`unpack`].
     pub fn open(file: &Arc<FileReader>, path: &Path) -> Result<Option<Arc<Self>>> {
         let cannot = |cause| Error::io("cannot read", cause).at_path(path).at_offset(0);
         let packed = may_be_packed(path) && is_gzip(file.as_ref()).map_err(cannot)?;
@@ -111,6 +112,6 @@ fn may_be_packed(path: &Path) -> bool {
 }
 
 fn inflated(file: &FileReader, path: &Path) -> Result<FileReader> {
-    let inflated = FileReader::from_file(gunzip(file, path, MOST_INFLATED)?)?;
+    let inflated = FileReader::from_file(unpack(file, path, Compression::Gzip, MOST_UNPACKED)?)?;
     Ok(inflated.standing_for(file.id(), file.allocated()))
 }

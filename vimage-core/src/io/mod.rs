@@ -8,7 +8,6 @@ mod behind;
 pub mod compression;
 mod digesting;
 pub mod file;
-pub mod gunzip;
 pub mod hash;
 pub(crate) mod in_use;
 pub mod incoming;
@@ -22,6 +21,7 @@ pub(crate) mod row;
 mod sequence;
 pub mod spool;
 pub mod tar;
+pub mod unpacked;
 mod unpacking;
 pub mod volumes;
 

@@ -137,8 +137,16 @@ fn check_names(image: &OpenImage) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an image that lies in an archive, of which no part can be made smaller by itself.
+/// Refuses an image that lies in an archive or is compressed as a whole, of which no part can be made smaller by itself.
 pub(super) fn check_place(image: &OpenImage) -> Result<()> {
+    if let Some(compression) = image.packed() {
+        return Err(Error::refused(format!(
+            "is compressed with {} as a whole: it cannot be made smaller",
+            compression.name()
+        ))
+        .at_path(image.path())
+        .with_hint("vimage convert --trim makes a smaller disk of it"));
+    }
     image.archive().map_or(Ok(()), |archive| Err(in_archive(image.path(), archive)))
 }
 

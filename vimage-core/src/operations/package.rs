@@ -3,9 +3,9 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{DiskFile, disks, probe};
 use crate::image::ImageInfo;
-use crate::io::gunzip::is_gzip;
 use crate::io::pieces::{chunk_name, chunk_of};
 use crate::io::tar::{self, Listing};
+use crate::io::unpacked::is_gzip;
 use crate::io::{Archive, FileId, FileReader, Neighbors, ReadAt};
 use crate::package::descriptor::{self, Descriptor};
 use crate::package::ovf;

@@ -12,6 +12,7 @@ mod run;
 mod seven_zip;
 pub(crate) mod sum;
 pub(crate) mod verdict;
+mod zstd;
 
 use left_out::left_out;
 use std::ops::Range;
@@ -21,6 +22,7 @@ use sum::Sum;
 pub(crate) use qemu_img::{QemuImg, QemuImgAs};
 pub(crate) use read_image::{Dissect, Imago, Libqcow, Libvmdk, Qcow2Rs, VmdkCore};
 pub(crate) use seven_zip::{SevenZip, SevenZipAs};
+pub(crate) use zstd::Zstd;
 
 /// A reader that this project did not write.
 pub(crate) trait Peer: Sync {

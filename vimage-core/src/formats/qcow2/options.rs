@@ -171,6 +171,9 @@ impl WriteOptions {
 fn backing(words: &CreateOptions) -> Result<Option<Backing>> {
     let settings = &words.settings;
     match (&words.backing, settings.get("backing_file"), settings.get("backing_fmt")) {
+        (Some(backing), ..) if backing.format == "raw.zst" => {
+            Err(Error::usage("QEMU opens no raw.zst beneath a qcow2").with_hint("unpack it first: zstd -d"))
+        }
         (Some(backing), None, None) => Ok(Some(backing.clone())),
         (None, None, None) => Ok(None),
         _ => Err(Error::usage("a backing file is named by -B and its format by -F, not by -o")),

@@ -10,7 +10,7 @@ use crate::io::neighbors::quote;
 use crate::io::outputs::TEMPORARY_SUFFIX;
 use crate::io::pieces::chunk_of;
 use crate::io::row::Row;
-use crate::io::{FileId, FileReader, ReadAt};
+use crate::io::{Compression, FileId, FileReader, ReadAt};
 use crate::observer::{Observer, PartOf, Phase};
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
@@ -218,10 +218,10 @@ fn of_the_package(image: &OpenImage, package: &[FileId]) -> Result<()> {
     .with_hint("nobody can tell whether that belongs to the package: convert the disk by itself if you trust it"))
 }
 
-/// What a disk is called when it is converted: `disk.qcow2` for `disk.vmdk` and for `disk.vmdk.gz`.
+/// What a disk is called when it is converted: `disk.qcow2` for `disk.vmdk` and for `disk.vmdk.gz` or `.zst`.
 fn converted_name(name: &str, extension: &str) -> String {
     let path = Path::new(name);
-    let path = if is(path, "gz") { path.with_extension("") } else { path.to_owned() };
+    let path = if Compression::named(path).is_some() { path.with_extension("") } else { path.to_owned() };
     path.with_extension(extension).to_string_lossy().into_owned()
 }
 
@@ -242,9 +242,13 @@ mod tests {
 
     #[test]
     fn converted_disks_are_named_after_the_disk() {
-        for (name, converted) in
-            [("d.vmdk", "d.raw"), ("f/d.vmdk.GZ", "f/d.raw"), ("box.img", "box.raw"), ("d", "d.raw")]
-        {
+        for (name, converted) in [
+            ("d.vmdk", "d.raw"),
+            ("f/d.vmdk.GZ", "f/d.raw"),
+            ("d.raw.zst", "d.raw"),
+            ("box.img", "box.raw"),
+            ("d", "d.raw"),
+        ] {
             assert_eq!(converted_name(name, "raw"), converted);
         }
     }

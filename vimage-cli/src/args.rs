@@ -166,7 +166,7 @@ impl FromStr for DigestArg {
 pub(crate) struct ProgressArgs {
     /// Show progress even where standard error is no terminal; with json, for a program
     ///
-    /// With json, standard error gets a line for each step, an object with the version of its form (1), the phase (survey, spool, work,
+    /// With json, standard error gets a line for each step, an object with the version of its form (1), the phase (survey, spool, measure, work,
     /// flush, digest, verify), done and known (bytes of the phase that are behind, and that there are, null while that is not known),
     /// rate (bytes a second since the line before) and seconds (since the beginning). Other lines there are for people.
     #[arg(short, long, value_name = "json", num_args = 0..=1, require_equals = true, default_missing_value = "plain", hide_possible_values = true)]

@@ -83,6 +83,7 @@ impl Progress {
         match phase {
             Phase::Survey => "Surveying",
             Phase::Spool => "Spooling",
+            Phase::Measure => "Measuring",
             Phase::Flush => "Flushing",
             Phase::Digest => "Digesting",
             Phase::Verify => "Verifying",

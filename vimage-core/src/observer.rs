@@ -7,6 +7,8 @@ pub enum Phase {
     Survey,
     /// Copying a stream into a file, so that it can be read by position.
     Spool,
+    /// Unpacking a compressed file once, to know how large the disk in it is.
+    Measure,
     /// What was asked for: converting, packing, comparing, checking.
     Work,
     /// Waiting until what was written is on the disk.
@@ -23,6 +25,7 @@ impl Phase {
         match self {
             Phase::Survey => "survey",
             Phase::Spool => "spool",
+            Phase::Measure => "measure",
             Phase::Work => "work",
             Phase::Flush => "flush",
             Phase::Digest => "digest",

@@ -13,14 +13,15 @@ pub trait DiskStream: Send {
     /// The virtual size in bytes, where it is known: at the latest when `next` has given nothing more.
     fn size(&self) -> Option<u64>;
 
-    /// The virtual size that it probably has, where something says so that may be wrong: the first frame of what is compressed.
-    fn likely_size(&self) -> Option<u64> {
-        None
-    }
-
-    /// Takes `size` for the disk's: [`next`](Self::next) fails where there is less or more. For a disk whose size is not known otherwise.
-    fn settle(&mut self, size: u64) {
-        let _ = size;
+    /// Finds out the virtual size where an output has to say it before the disk comes, if there is a way: by the first frame of what is
+    /// compressed, or by unpacking a compressed file once more than it is read. From then on it is the disk's size, and
+    /// [`next`](Self::next) fails where there is less or more. Before the first stretch.
+    ///
+    /// # Errors
+    /// `Corrupt` and `Io` when it cannot be read; `Cancelled`.
+    fn find_size(&mut self, observer: &dyn Observer) -> Result<Option<u64>> {
+        let _ = observer;
+        Ok(self.size())
     }
 
     /// How its packed units are made, where it has units that an image could take over as they are.

@@ -20,7 +20,7 @@ pub use members::disks;
 pub(crate) use open::open_unpublished;
 pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open, open_file};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
-pub use streams::{StreamOptions, open_packed_file, open_stream, size_of_packed};
+pub use streams::{StreamOptions, open_packed_file, open_stream};
 
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};

@@ -6,17 +6,21 @@ use super::tarred::IncomingMember;
 use super::vmdk::{IncomingVmdk, may_come_in};
 use super::{HEAD, by_name, by_position, probe};
 use crate::error::{Error, Result};
+use crate::image::Packing;
 use crate::io::compression::Compression;
 use crate::io::row::Row;
-use crate::io::{FileReader, Incoming, tar};
-use crate::observer::Observer;
-use crate::stream::DiskStream;
+use crate::io::{FileId, FileReader, Incoming, tar};
+use crate::observer::{Observer, Phase};
+use crate::stream::{DiskStream, Stretch};
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Bytes read at a time of a compressed file.
 const STEP: usize = 1 << 20;
+
+/// The format of a raw disk that is compressed with Zstandard.
+const PACKED_RAW: &str = "raw.zst";
 
 /// How the disk in a stream is found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +66,8 @@ pub fn open_stream(
     let compression = Compression::of(head).filter(|_| options.format.as_deref() != Some("raw"));
     let Some(compression) = compression else { return open_plain(incoming, Length::Open, options, observer) };
     let length = compression.unpacked_size(head).map_or(Length::Open, Length::Framed);
-    open_unpacked(incoming.unpacked(compression)?, length, options, observer)
+    let inner = options.inner(compression).map_err(|error| error.at_path(incoming.label()))?;
+    open_unpacked(incoming.unpacked(compression)?, length, &inner, observer)
 }
 
 /// Finds the disk in the compressed file at `path`, which is unpacked on the way, as [`open_stream`] does in a stream.
@@ -75,38 +80,98 @@ pub fn open_packed_file(
     options: &StreamOptions,
     observer: &dyn Observer,
 ) -> Result<Box<dyn DiskStream>> {
-    let (incoming, length) = unpack(path.as_ref())?;
-    open_unpacked(incoming, length, options, observer)
-}
-
-/// The bytes that the compressed file at `path` unpacks to, found by unpacking it.
-///
-/// # Errors
-/// `Corrupt` where it is damaged or was cut short; `Usage` where it is not compressed; `Io`; `Cancelled`.
-pub fn size_of_packed(path: impl AsRef<Path>, observer: &dyn Observer) -> Result<u64> {
-    let (mut incoming, _) = unpack(path.as_ref())?;
-    let mut buffer = vec![0; STEP];
-    loop {
-        if observer.cancelled() {
-            return Err(Error::cancelled());
-        }
-        match incoming.fill(&mut buffer, &|| observer.cancelled())? {
-            0 => return Ok(incoming.taken()),
-            _ => observer.reached(incoming.taken()),
-        }
-    }
-}
-
-fn unpack(path: &Path) -> Result<(Incoming, Length)> {
+    let path = path.as_ref();
     let file = Arc::new(FileReader::open(path)?);
     let head = members::head(file.as_ref(), path)?;
     let Some(compression) = Compression::of(&head) else {
         return Err(Error::usage("is not compressed with gzip, zstd or xz").at_path(path));
     };
-    let length = compression.unpacked_size(&head).map_or(Length::Open, Length::Framed);
-    let files = vec![file.id()];
-    let incoming = Incoming::new(Box::new(BufReader::with_capacity(STEP, Row::new(file))), path).from_files(files);
-    Ok((incoming.unpacked(compression)?, length))
+    let packed = PackedFile { file, path: path.to_owned(), compression };
+    let disk = open_unpacked(packed.unpack()?, Length::Open, &options.inner(compression)?, observer)?;
+    Ok(Box::new(FileStream { packed, disk, sized: None }))
+}
+
+/// A compressed file, which can be unpacked as often as it has to be.
+struct PackedFile {
+    file: Arc<FileReader>,
+    path: PathBuf,
+    compression: Compression,
+}
+
+impl PackedFile {
+    fn unpack(&self) -> Result<Incoming> {
+        let row = BufReader::with_capacity(STEP, Row::new(Arc::clone(&self.file)));
+        Incoming::new(Box::new(row), &self.path).from_files(vec![self.file.id()]).unpacked(self.compression)
+    }
+
+    /// The bytes that it unpacks to.
+    fn size(&self, observer: &dyn Observer) -> Result<u64> {
+        let mut incoming = self.unpack()?;
+        let mut buffer = vec![0; STEP];
+        observer.begin(Phase::Measure, None);
+        loop {
+            if observer.cancelled() {
+                return Err(Error::cancelled());
+            }
+            match incoming.fill(&mut buffer, &|| observer.cancelled())? {
+                0 => return Ok(incoming.taken()),
+                _ => observer.reached(incoming.taken()),
+            }
+        }
+    }
+}
+
+/// The disk in a compressed file.
+struct FileStream {
+    packed: PackedFile,
+    disk: Box<dyn DiskStream>,
+    /// The size that was found by unpacking the file once.
+    sized: Option<u64>,
+}
+
+impl DiskStream for FileStream {
+    fn size(&self) -> Option<u64> {
+        self.disk.size().or(self.sized)
+    }
+
+    fn find_size(&mut self, observer: &dyn Observer) -> Result<Option<u64>> {
+        if self.size().is_none() {
+            self.sized = Some(self.packed.size(observer)?);
+        }
+        Ok(self.size())
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        self.disk.packing()
+    }
+
+    fn next(&mut self, slab: usize, observer: &dyn Observer) -> Result<Option<Stretch>> {
+        let stretch = self.disk.next(slab, observer)?;
+        let end =
+            stretch.as_ref().map_or_else(|| self.disk.size(), |stretch| Some(stretch.offset + stretch.len as u64));
+        let changed = match (self.sized, end) {
+            (Some(sized), Some(end)) => end > sized || (stretch.is_none() && end < sized),
+            _ => false,
+        };
+        if changed { Err(Error::corrupt("changed while it was read").at_path(&self.packed.path)) } else { Ok(stretch) }
+    }
+
+    fn files(&self) -> Vec<FileId> {
+        self.disk.files()
+    }
+}
+
+impl StreamOptions {
+    /// Those for what something unpacks to that is compressed with `compression`: `raw.zst` is raw within.
+    fn inner(&self, compression: Compression) -> Result<Self> {
+        match self.format.as_deref() {
+            Some(PACKED_RAW) if compression == Compression::Zstd => {
+                Ok(StreamOptions { format: Some("raw".into()), ..self.clone() })
+            }
+            Some(PACKED_RAW) => Err(Error::corrupt(format!("is compressed with {}, not zstd", compression.name()))),
+            _ => Ok(self.clone()),
+        }
+    }
 }
 
 fn open_unpacked(

@@ -145,12 +145,8 @@ impl DiskStream for IncomingMember {
         self.disk.size()
     }
 
-    fn likely_size(&self) -> Option<u64> {
-        self.disk.likely_size()
-    }
-
-    fn settle(&mut self, size: u64) {
-        self.disk.settle(size);
+    fn find_size(&mut self, observer: &dyn Observer) -> Result<Option<u64>> {
+        self.disk.find_size(observer)
     }
 
     fn packing(&self) -> Option<Packing> {

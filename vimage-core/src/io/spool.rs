@@ -10,20 +10,26 @@ use std::path::Path;
 /// Bytes copied at a time, each left out where it is zero.
 const STEP: usize = 64 << 10;
 
-/// Copies all of `incoming` into a file in `folder` that is gone when it is closed. What is compressed with gzip, Zstandard or xz is
-/// unpacked; zeros become holes. `reached` is told how many bytes of the file there are now. The only bound is the room in `folder`.
+/// Copies all of `incoming` into a file in `folder` that is gone when it is closed. With `unpack`, what is compressed with gzip, Zstandard
+/// or xz is unpacked; zeros become holes. `reached` is told how many bytes of the file there are now. The only bound is the room in `folder`.
 ///
 /// # Errors
 /// `Io`, which names `folder` where that is at fault; `Corrupt` where it is compressed and damaged, or was cut short; `Cancelled` when
 /// `cancelled` says so.
-pub fn spool(incoming: Incoming, folder: &Path, cancelled: Stop<'_>, reached: &mut dyn FnMut(u64)) -> Result<File> {
+pub fn spool(
+    incoming: Incoming,
+    unpack: bool,
+    folder: &Path,
+    cancelled: Stop<'_>,
+    reached: &mut dyn FnMut(u64),
+) -> Result<File> {
     let cannot = |what: &str, cause| {
         Error::io(what, cause)
             .at_path(folder)
             .with_hint("--spool names the folder: one with room for all of the stream")
     };
     let mut incoming = incoming;
-    if let Some(compression) = Compression::of(incoming.peek(Compression::HEAD, cancelled)?) {
+    if unpack && let Some(compression) = Compression::of(incoming.peek(Compression::HEAD, cancelled)?) {
         incoming = incoming.unpacked(compression)?;
     }
     let file = tempfile::tempfile_in(folder)
@@ -63,7 +69,7 @@ mod tests {
     }
 
     fn spooled(bytes: Vec<u8>, folder: &Path) -> Result<File> {
-        spool(Incoming::new(Box::new(std::io::Cursor::new(bytes)), "x"), folder, &|| false, &mut |_| {})
+        spool(Incoming::new(Box::new(std::io::Cursor::new(bytes)), "x"), true, folder, &|| false, &mut |_| {})
     }
 
     #[test]
@@ -91,7 +97,7 @@ mod tests {
         let error = spooled(whole[..whole.len() - 3].to_vec(), folder.path()).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Corrupt, Some(Path::new("x"))));
         let incoming = Incoming::new(Box::new(std::io::repeat(1)), "x");
-        let error = spool(incoming, folder.path(), &|| true, &mut |_| {}).unwrap_err();
+        let error = spool(incoming, false, folder.path(), &|| true, &mut |_| {}).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 }

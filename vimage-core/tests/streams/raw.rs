@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use vimage_core::formats::{StreamOptions, open_file, open_packed_file, open_stream, size_of_packed};
+use vimage_core::formats::{StreamOptions, open_file, open_packed_file, open_stream};
 use vimage_core::io::{FileId, Incoming, spool};
 use vimage_core::{ConvertOptions, DiskStream, ErrorKind, Observer, OpenOptions, Result, convert};
 use vimage_fixtures::{Disk, Fill, Run, disk};
@@ -148,10 +148,11 @@ fn compressed_files_are_read_from_front_to_back() {
         let stream = open_packed_file(&path, &StreamOptions::default(), &()).unwrap();
         assert_eq!(stream.files(), [FileId::of(&path.metadata().unwrap())]);
         holds(stream, &disk, tool);
-        assert_eq!(size_of_packed(&path, &()).unwrap(), disk.size);
+        let found = |path| open_packed_file(path, &StreamOptions::default(), &()).unwrap().find_size(&());
+        assert_eq!(found(&path).unwrap(), Some(disk.size));
         let all = std::fs::read(&path).unwrap();
         std::fs::write(&path, &all[..all.len() - 5]).unwrap();
-        let error = size_of_packed(&path, &()).unwrap_err();
+        let error = found(&path).unwrap_err();
         assert_eq!((error.kind(), error.path()), (ErrorKind::Corrupt, Some(path.as_path())));
     }
     let path = folder.path().join("disk.raw");
@@ -209,7 +210,7 @@ fn a_spooled_stream_is_opened_by_position() {
         File::open(path).unwrap().read_to_end(&mut bytes).unwrap();
         let bytes = Arc::new(if pack { piped("gzip", &["-c"], &bytes) } else { bytes });
         let stop = || stopped.load(Ordering::Relaxed);
-        let file = spool(incoming(&bytes, bytes.len(), 4096), folder.path(), &stop, &mut |_| {})?;
+        let file = spool(incoming(&bytes, bytes.len(), 4096), true, folder.path(), &stop, &mut |_| {})?;
         open_file(file, Path::new("standard input"), member, &OpenOptions::default())
     };
     let expected = sum_of_image(&Source(disk.clone())).unwrap();

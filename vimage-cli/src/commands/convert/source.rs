@@ -4,8 +4,21 @@ use super::places::is_pipe;
 use crate::args::ConvertArgs;
 use crate::commands::open_options;
 use crate::progress::Progress;
+use std::fs::File;
+use std::io::{IsTerminal, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use vimage_core::formats::{StreamOptions, by_extension, open_file, open_packed_file, open_stream};
+use vimage_core::io::spool::spool;
+use vimage_core::io::{Compression, Incoming};
 use vimage_core::pipeline::Disk;
-use vimage_core::{DiskStream, Error, Image, OpenImage, Result, open};
+use vimage_core::{
+    DiskStream, Error, ErrorKind, Image, Observer, OpenImage, OpenOptions, Phase, Result, describe, open,
+};
+
+/// What standard input is called.
+const LABEL: &str = "standard input";
 
 /// A disk to be converted.
 pub(super) enum Source {
@@ -17,13 +30,29 @@ pub(super) enum Source {
 
 impl Source {
     /// The one that `args` name.
-    pub(super) fn open(args: &ConvertArgs, _: &Progress) -> Result<Self> {
+    pub(super) fn open(args: &ConvertArgs, progress: &Progress) -> Result<Self> {
         let mut opening = open_options(args.source_format.as_ref(), &args.open);
         opening.snapshot.clone_from(&args.output.snapshot);
-        if is_pipe(&args.source) {
-            return Err(Error::usage("standard input cannot be used yet"));
+        let path = args.source.as_path();
+        if let Some(member) = of_pipe(path) {
+            return piped(args, member, &opening, progress);
         }
-        Ok(Source::Image(Box::new(open(&args.source, &opening)?)))
+        if args.spool.is_some() {
+            return Err(Error::usage("--spool is for what comes through standard input").at_path(path));
+        }
+        if goes_by(args, &opening)? {
+            let options =
+                StreamOptions { format: opening.format.clone(), size: args.size.map(|size| size.0), member: None };
+            match open_packed_file(path, &options, progress) {
+                // What has to be read by position is unpacked into a file first.
+                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                stream => return stream.map(Source::Stream),
+            }
+        }
+        if args.size.is_some() {
+            return Err(Error::usage("--size is for a raw disk out of a stream: a file has its own").at_path(path));
+        }
+        Ok(Source::Image(Box::new(open(path, &opening)?)))
     }
 
     /// The disk, where it is read by position.
@@ -40,5 +69,71 @@ impl Source {
             Source::Image(image) => Disk::Image(&**image),
             Source::Stream(stream) => Disk::Stream(stream.as_mut()),
         }
+    }
+}
+
+/// The member that is meant of what comes through standard input, where that is what `path` means: `-`, or `-:disk2.vmdk`.
+fn of_pipe(path: &Path) -> Option<Option<&str>> {
+    match path.to_str()?.strip_prefix("-:") {
+        Some(member) => Some(Some(member)),
+        None => is_pipe(path).then_some(None),
+    }
+}
+
+/// Whether the disk in the file can go by as it is unpacked: a compressed one without a table to read it by position, of which nothing
+/// is wanted that has to be known before.
+fn goes_by(args: &ConvertArgs, opening: &OpenOptions) -> Result<bool> {
+    let path = args.source.as_path();
+    let ova_away = args.target.as_deref().is_some_and(is_pipe) && args.output.format.as_deref() == Some("ova");
+    let looked_into =
+        args.output.trim.is_some() || opening.snapshot.is_some() || args.output.backing.is_some() || ova_away;
+    if looked_into || Compression::named(path).is_none() || opening.format.as_deref() == Some("raw") {
+        return Ok(false);
+    }
+    let raw_zst = by_extension(path).is_some_and(|format| format.name() == "raw.zst");
+    // One with a table tells its unit.
+    Ok(!raw_zst || describe(path, opening)?.0.unit.is_none())
+}
+
+/// What comes through standard input.
+fn piped(args: &ConvertArgs, member: Option<&str>, opening: &OpenOptions, progress: &Progress) -> Result<Source> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        return Err(Error::usage("standard input is a terminal, and no disk comes from there")
+            .with_hint("vimage convert - < FILE, or PROGRAM | vimage convert -"));
+    }
+    let file = input.as_fd().try_clone_to_owned().map(File::from);
+    let file = file.map_err(|cause| Error::io("cannot read", cause).at_path(LABEL))?;
+    let size = args.size.map(|size| size.0);
+    let raw = opening.format.as_deref() == Some("raw");
+    if by_position(&file, raw) {
+        return sized(open_file(file, Path::new(LABEL), member, opening)?, size);
+    }
+    let incoming = Incoming::of_file(file, LABEL);
+    let Some(folder) = &args.spool else {
+        let member = member.map(str::to_owned);
+        let options = StreamOptions { format: opening.format.clone(), size, member };
+        return open_stream(incoming, &options, progress).map(Source::Stream);
+    };
+    progress.begin(Phase::Spool, None);
+    let spooled = spool(incoming, !raw, folder, &|| progress.cancelled(), &mut |bytes| progress.reached(bytes))?;
+    sized(open_file(spooled, Path::new(LABEL), member, opening)?, size)
+}
+
+/// Whether standard input is a file, from its beginning, that is read by position: not one that is compressed, unless that is the disk.
+fn by_position(file: &File, raw: bool) -> bool {
+    let mut head = [0; Compression::HEAD];
+    let begins = (&mut &*file).stream_position().is_ok_and(|at| at == 0);
+    let mut plain = || file.read_at(&mut head, 0).is_ok_and(|len| raw || Compression::of(&head[..len]).is_none());
+    begins && file.metadata().is_ok_and(|metadata| metadata.is_file()) && plain()
+}
+
+/// `image`, which has to be of `size` bytes where that was said.
+fn sized(image: OpenImage, size: Option<u64>) -> Result<Source> {
+    match size.filter(|&size| size != image.size()) {
+        Some(size) => Err(Error::corrupt(format!("has {} bytes, and should have {size}", image.size()))
+            .at_path(LABEL)
+            .with_hint("it was cut short, or --size is wrong")),
+        None => Ok(Source::Image(Box::new(image))),
     }
 }

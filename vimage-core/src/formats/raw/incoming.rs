@@ -79,15 +79,11 @@ impl DiskStream for IncomingRaw {
         self.length.bytes().or(self.ended.then_some(self.at))
     }
 
-    fn likely_size(&self) -> Option<u64> {
-        match self.length {
-            Length::Framed(size) => Some(size),
-            length => length.bytes(),
+    fn find_size(&mut self, _: &dyn Observer) -> Result<Option<u64>> {
+        if let Length::Framed(size) = self.length {
+            self.length = Length::Told(size);
         }
-    }
-
-    fn settle(&mut self, size: u64) {
-        self.length = Length::Told(size);
+        Ok(self.size())
     }
 
     fn next(&mut self, slab: usize, observer: &dyn Observer) -> Result<Option<Stretch>> {

@@ -14,8 +14,13 @@ const UNIT: usize = 1 << 20;
 
 /// Begins a disk; see [`super::create`].
 pub(super) fn create(path: &Path, options: WriteOptions, outputs: &Outputs) -> Result<Target> {
-    let writer =
-        Writer { file: outputs.create(path)?, options, table: Table::default(), held: None, zeros: Vec::new() };
+    let writer = Writer {
+        file: outputs.create_in_order(path)?,
+        options,
+        table: Table::default(),
+        held: None,
+        zeros: Vec::new(),
+    };
     let units = Units { size: UNIT, encoder: Box::new(Compress(options)), takes: None };
     Ok(Target { units, writer: Box::new(writer), identified: false, checked: false })
 }

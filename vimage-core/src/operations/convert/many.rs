@@ -4,7 +4,7 @@ use super::digests::{self, DigestFiles};
 use super::read_back::ReadBack;
 use super::{fill, open_base};
 use crate::digest::ContentDigest;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{CreateOptions, by_name, known};
 use crate::guest::Survey;
 use crate::image::Image;
@@ -169,14 +169,13 @@ pub fn convert_all(
         let run = run.owned_by(owner);
         let new = |size| Begun::new(output, size, &run, options);
         let (one, target) = match (new(disk.size()), &mut disk) {
-            // One that has to say the size in front takes what it probably is, and then it has to be.
-            (Err(error), Disk::Stream(stream)) if stream.size().is_none() => match stream.likely_size() {
-                Some(size) => {
-                    stream.settle(size);
-                    new(Some(size))?
+            // One that has to say the size in front.
+            (Err(error), Disk::Stream(stream)) if stream.size().is_none() && error.kind() == ErrorKind::Usage => {
+                match stream.find_size(observer)? {
+                    Some(size) => new(Some(size))?,
+                    None => return Err(error),
                 }
-                None => return Err(error),
-            },
+            }
             (begun, _) => begun?,
         };
         begun.push(one);

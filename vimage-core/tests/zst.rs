@@ -270,3 +270,45 @@ fn a_long_frame_of_zeros_that_holds_something_else_is_an_error() {
     bytes[13] = 1;
     assert_eq!(fault(&bytes, &disk, folder.path()), Some(ErrorKind::Corrupt));
 }
+
+/// `frames`, each with how much it unpacks to, behind each other with a seek table of entries that have checksums.
+fn laid(frames: &[(Vec<u8>, u32)]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = frames.iter().flat_map(|(frame, _)| frame.clone()).collect();
+    let count = frames.len() as u32;
+    bytes.extend([&b"\x5e\x2a\x4d\x18"[..], &(count * 12 + 9).to_le_bytes()].concat());
+    for (frame, len) in frames {
+        bytes.extend([(frame.len() as u32).to_le_bytes(), len.to_le_bytes(), [9; 4]].concat());
+    }
+    bytes.extend([&count.to_le_bytes()[..], b"\x80\xb1\xea\x92\x8f"].concat());
+    bytes
+}
+
+#[test]
+fn tables_of_others_have_checksums_frames_of_nothing_and_frames_too_long_to_be_read_by_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("disk.zst");
+    for first in [3 * MIB, 40 * MIB] {
+        let run = |offset, fill| Run { offset, len: MIB, fill };
+        let runs =
+            vec![run(100, Fill::Text(1)), run(first - 1000, Fill::Noise(2)), run(first + 2 * MIB, Fill::Text(3))];
+        let disk = Disk { name: "laid", size: first + 4 * MIB, runs };
+        let frame = |at: u64, len: u64| {
+            let (mut plain, mut packed) = (vec![0; len as usize], Vec::new());
+            disk.read_at(&mut plain, at);
+            vimage_core::codec::zstd::compress(&plain, Default::default(), &mut packed).unwrap();
+            (packed, len as u32)
+        };
+        let nothing = (b"\x50\x2a\x4d\x18\0\0\0\0".to_vec(), 0);
+        let frames = [nothing.clone(), frame(0, first), nothing.clone(), frame(first, 4 * MIB), nothing];
+        std::fs::write(&path, laid(&frames)).unwrap();
+        let image = open(&path, &Default::default()).unwrap();
+        support::conforms(&image, &disk, 1, &format!("{first}"));
+        assert!(check(&path, &Default::default(), &()).unwrap().is_clean());
+        let mut wrong = frames;
+        wrong[1].1 += 1;
+        std::fs::write(&path, laid(&wrong)).unwrap();
+        let read = open(&path, &Default::default()).and_then(|image| image.read_exact_at(&mut [0; 10], 0));
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Corrupt);
+        assert!(!check(&path, &Default::default(), &()).unwrap().is_clean());
+    }
+}

@@ -91,7 +91,7 @@ impl Command {
 pub(crate) struct ConvertArgs {
     /// The image to read; - for standard input
     ///
-    /// Through a pipe come raw disks, also compressed with zstd, gzip or xz, streamOptimized VMDKs and OVAs with one (-:disk2.vmdk for one
+    /// Through a pipe come raw disks, also compressed with zstd, gzip or xz, streamOptimized VMDKs and OVAs with one (--member for one
     /// of several). Other formats are read by position: --spool.
     pub(crate) source: PathBuf,
     /// The image to write; - for standard output [default: beside the source, with the format's extension]
@@ -128,6 +128,9 @@ pub(crate) struct ConvertArgs {
     /// With it, a stream that ends sooner or later is an error.
     #[arg(long, value_name = "SIZE")]
     pub(crate) size: Option<Size>,
+    /// The disk that is meant of an OVA that comes through standard input and has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) member: Option<String>,
     /// Copy standard input into an unnamed file in this folder first, for what has to be read by position
     #[arg(long, value_name = "DIR")]
     pub(crate) spool: Option<PathBuf>,

@@ -99,7 +99,6 @@ pub(super) fn stem(source: &Path) -> Result<PathBuf> {
         return Err(Error::usage("standard input has no name that the output could have").with_hint("name the target"));
     }
     let member = split_member(source).map(|(_, member)| PathBuf::from(member));
-    let member = member.or_else(|| source.to_str()?.strip_prefix("-:").map(PathBuf::from));
     let name = PathBuf::from(member.as_deref().unwrap_or(source).file_name().unwrap_or_default());
     // The pieces of a disk are named after the disk.
     let name = stem_of_first(&name).map_or(name.clone(), PathBuf::from);

@@ -34,11 +34,16 @@ impl Source {
         let mut opening = open_options(args.source_format.as_ref(), &args.open);
         opening.snapshot.clone_from(&args.output.snapshot);
         let path = args.source.as_path();
-        if let Some(member) = of_pipe(path) {
-            return piped(args, member, &opening, progress);
+        if is_pipe(path) {
+            return piped(args, args.member.as_deref(), &opening, progress);
         }
         if args.spool.is_some() {
             return Err(Error::usage("--spool is for what comes through standard input").at_path(path));
+        }
+        if let Some(member) = &args.member {
+            return Err(Error::usage("--member is for what comes through standard input")
+                .at_path(path)
+                .with_hint(format!("the member of a file is named behind it: {}:{member}", path.display())));
         }
         if goes_by(args, &opening)? {
             let options =
@@ -69,14 +74,6 @@ impl Source {
             Source::Image(image) => Disk::Image(&**image),
             Source::Stream(stream) => Disk::Stream(stream.as_mut()),
         }
-    }
-}
-
-/// The member that is meant of what comes through standard input, where that is what `path` means: `-`, or `-:disk2.vmdk`.
-fn of_pipe(path: &Path) -> Option<Option<&str>> {
-    match path.to_str()?.strip_prefix("-:") {
-        Some(member) => Some(Some(member)),
-        None => is_pipe(path).then_some(None),
     }
 }
 

@@ -20,13 +20,15 @@ pub(crate) enum Length {
     Told(u64),
     /// The first frame of what is compressed, of which there may be more.
     Framed(u64),
+    /// The same, when there must not be more: an output was told the size.
+    Settled(u64),
 }
 
 impl Length {
     fn bytes(self) -> Option<u64> {
         match self {
             Length::Open | Length::Framed(_) => None,
-            Length::Told(size) => Some(size),
+            Length::Told(size) | Length::Settled(size) => Some(size),
         }
     }
 }
@@ -62,7 +64,14 @@ impl IncomingRaw {
             }
             Length::Told(told) if more => Err(Error::corrupt(format!("goes on behind the {told} bytes of its disk"))
                 .with_hint("--size says how large the disk is; or something else follows it")),
-            Length::Told(_) => Ok(()),
+            Length::Settled(told) if more => Err(Error::unsupported(format!(
+                "is compressed in several frames, of which the first, of {told} bytes, does not say how large the disk is"
+            ))
+            .with_hint("--size says it; --spool DIR copies the stream into a file there first")),
+            Length::Settled(told) if size < told => {
+                Err(Error::corrupt(format!("has {size} bytes, and should have {told}: it was cut short")))
+            }
+            Length::Told(_) | Length::Settled(_) => Ok(()),
             Length::Open | Length::Framed(_) if size == 0 => Err(Error::corrupt("is empty: there is no disk in it")),
             Length::Open | Length::Framed(_) if !size.is_multiple_of(SECTOR) => {
                 Err(Error::corrupt("ends within a sector: it was cut short, or is no disk")
@@ -81,7 +90,7 @@ impl DiskStream for IncomingRaw {
 
     fn find_size(&mut self, _: &dyn Observer) -> Result<Option<u64>> {
         if let Length::Framed(size) = self.length {
-            self.length = Length::Told(size);
+            self.length = Length::Settled(size);
         }
         Ok(self.size())
     }

@@ -116,7 +116,7 @@ impl Progress {
         // Nobody may be listening.
         let _ = match state.total {
             Some(_) => writeln!(stderr(), "{word}: {} %", lines * 100 / LINES),
-            None => writeln!(stderr(), "{word}: {} GiB", lines * BYTES_A_LINE >> 30),
+            None => writeln!(stderr(), "{word}: {} GiB", (lines * BYTES_A_LINE) >> 30),
         };
     }
 

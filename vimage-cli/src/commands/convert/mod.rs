@@ -42,7 +42,11 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let outputs = wanted.iter().zip(&paths).map(|(wanted, path)| output(args, wanted, path, &source, pipe.as_ref()));
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
     let options = everywhere(args);
-    let made = convert_all(source.disk(), &outputs, &options, &progress)?;
+    let unseen = source.image().is_none();
+    let mut made = convert_all(source.disk(), &outputs, &options, &progress)?;
+    for ova in made.outputs.iter_mut().filter(|made| unseen && !made.disks.is_empty()) {
+        ova.notes.push("it starts by BIOS, as a stream is not looked at before: --spool does".into());
+    }
     drop(progress);
     for (hash, digest) in made.outputs.iter().flat_map(|made| &made.digests) {
         // Standard output is taken.

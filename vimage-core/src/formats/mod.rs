@@ -2,6 +2,7 @@
 
 mod cache;
 mod findings;
+mod main_file;
 mod members;
 mod open;
 mod options;

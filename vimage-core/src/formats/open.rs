@@ -1,16 +1,15 @@
 //! Opening an image: its pieces joined, its format probed, its parents laid beneath it.
 
-use super::members::{self, Disk};
-use super::packed::{Packed, packed};
+use super::main_file::{MainFile, as_finding};
+use super::members;
 use super::parents::Parents;
-use super::{CreateOptions, Findings, Format, Source, by_name, probe};
+use super::{CreateOptions, Findings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
 use crate::image::{Image, ImageInfo, Packing};
 use crate::io::neighbors::quote;
 use crate::io::outputs::Unpublished;
-use crate::io::pieces::{piece_name, stem_of_first};
-use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::io::{Archive, Compression, FileId, FileReader, Neighbors};
 use crate::layers::Overlay;
 use crate::observer::Observer;
 use std::fs::File;
@@ -296,18 +295,6 @@ pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Obser
     }
 }
 
-/// A fault that keeps an image from being opened, as what a check found.
-fn as_finding(error: Error) -> Result<Findings> {
-    match error.kind() {
-        ErrorKind::Corrupt => {
-            let mut findings = Findings::default();
-            findings.add_error(&error);
-            Ok(findings)
-        }
-        _ => Err(error),
-    }
-}
-
 /// A disk of a package that is open: it is read from what is held of it, and never looked up by its path again.
 #[derive(Debug, Clone)]
 pub enum DiskFile {
@@ -356,206 +343,4 @@ impl DiskFile {
     pub fn check(&self, observer: &dyn Observer) -> Result<Findings> {
         MainFile::of_disk(self)?.check(&OpenOptions::default(), observer)
     }
-}
-
-/// The file that a user named, with the pieces that follow it, or the disk in the archive that they named.
-struct MainFile {
-    file: Arc<dyn ReadAt>,
-    /// As errors name it.
-    path: PathBuf,
-    id: FileId,
-    allocated: u64,
-    /// The length of the first of several pieces.
-    piece: Option<u64>,
-    neighbors: Neighbors,
-    archive: Option<Arc<Archive>>,
-    /// What it is compressed with as a whole, where `file` is what it unpacks to.
-    packed: Option<Compression>,
-    /// The format that its name says, where its first bytes do not.
-    format: Option<&'static dyn Format>,
-}
-
-impl MainFile {
-    fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let main = Self::named(path, options)?;
-        let path = main.path.clone();
-        main.unpacked(options).map_err(|error| error.at_path(path))
-    }
-
-    /// With what is in it, where it is compressed as a whole. Who says that it is raw means the compressed bytes.
-    fn unpacked(mut self, options: &OpenOptions) -> Result<Self> {
-        if matches!(options.format.as_deref(), Some("raw" | "raw.zst")) {
-            return Ok(self);
-        }
-        match packed(self.file.as_ref(), &self.path)? {
-            None => {}
-            Some(Packed::As(format)) => self.format = Some(format),
-            Some(Packed::Unpacked(file, compression)) => {
-                self.file = file;
-                self.packed = Some(compression);
-            }
-        }
-        Ok(self)
-    }
-
-    fn named(path: &Path, options: &OpenOptions) -> Result<Self> {
-        if let Some((archive, member)) = members::named(path)? {
-            return Self::of_member(&archive, &member);
-        }
-        let neighbors = Neighbors::of(path).allow_external(options.allow_external);
-        let first =
-            Arc::new(FileReader::open(path).map_err(
-                |error| match path.file_name().and_then(|name| name.to_str()) {
-                    Some(name) if neighbors.exists(&piece_name(name, 1)) => {
-                        error.with_hint(format!("it is there in pieces: name the first, {}", piece_name(name, 1)))
-                    }
-                    _ => error,
-                },
-            )?);
-        // Who says that it is raw means the archive's own bytes.
-        if options.format.as_deref() != Some("raw")
-            && let Some((archive, member)) = members::only(&first, path)?
-        {
-            return Self::of_member(&archive, &member);
-        }
-        Self::of_file(first, path, neighbors)
-    }
-
-    fn of_member(archive: &Arc<Archive>, name: &str) -> Result<Self> {
-        let Disk { file, id, stored: allocated, piece, neighbors } = Disk::open(archive, name)?;
-        let (path, archive) = (archive.path_of(name), Some(Arc::clone(archive)));
-        Ok(MainFile { file, path, id, allocated, piece, neighbors, archive, packed: None, format: None })
-    }
-
-    fn of_file(first: Arc<FileReader>, path: &Path, neighbors: Neighbors) -> Result<Self> {
-        let (id, allocated) = (first.id(), first.allocated());
-        neighbors.note(id, path);
-        let (path, archive) = (path.to_owned(), None);
-        let Some(stem) = stem_of_first(&path)
-            .filter(|stem| [2, 3].iter().any(|&number| neighbors.exists(&piece_name(stem, number))))
-        else {
-            if let Some(stem) = stem_of_later(&path).filter(|stem| neighbors.exists(&piece_name(stem, 1))) {
-                let first = piece_name(stem, 1);
-                return Err(Error::unsupported("is one piece of several")
-                    .at_path(&path)
-                    .with_hint(format!("name the first, {first}: the others are joined to it")));
-            }
-            return Ok(MainFile {
-                file: first,
-                path,
-                id,
-                allocated,
-                piece: None,
-                neighbors,
-                archive,
-                packed: None,
-                format: None,
-            });
-        };
-        let piece = Some(first.size());
-        let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
-        let allocated = pieces.allocated();
-        Ok(MainFile {
-            file: Arc::new(pieces),
-            path,
-            id,
-            allocated,
-            piece,
-            neighbors,
-            archive,
-            packed: None,
-            format: None,
-        })
-    }
-
-    fn of_disk(disk: &DiskFile) -> Result<Self> {
-        let (first, first_path, path) = match disk {
-            DiskFile::Member(archive, name) => {
-                return Self::of_member(archive, name)?.unpacked(&OpenOptions::default());
-            }
-            DiskFile::File { first, first_path, path } => (Arc::clone(first), first_path, path),
-        };
-        let neighbors = Neighbors::of(first_path);
-        let mut main = match path == first_path {
-            true => Self::of_file(first, path, neighbors)?,
-            false => Self::of_chunks(first, first_path, path, neighbors)?,
-        };
-        main.file = members::inflated(main.file, path)?;
-        main.unpacked(&OpenOptions::default())
-    }
-
-    fn of_chunks(first: Arc<FileReader>, first_path: &Path, path: &Path, neighbors: Neighbors) -> Result<Self> {
-        let (id, piece, path) = (first.id(), Some(first.size()), path.to_owned());
-        neighbors.note(id, first_path);
-        let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let pieces = Pieces::join_chunks(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
-        let allocated = pieces.allocated();
-        Ok(MainFile {
-            file: Arc::new(pieces),
-            path,
-            id,
-            allocated,
-            piece,
-            neighbors,
-            archive: None,
-            packed: None,
-            format: None,
-        })
-    }
-
-    fn describe(&self, options: &OpenOptions) -> Result<(ImageInfo, u64)> {
-        let source = self.source(options);
-        let info = self.described(self.format(options)?, &source);
-        Ok((info.map_err(|error| error.at_path(&self.path))?, self.allocated))
-    }
-
-    fn check(&self, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
-        let source = self.source(options);
-        match self.format(options)?.check(&source, observer) {
-            Err(error) => as_finding(error).map_err(|error| error.at_path(&self.path)),
-            checked => checked,
-        }
-    }
-
-    fn format(&self, options: &OpenOptions) -> Result<&'static dyn Format> {
-        match (options.format.as_deref(), self.format) {
-            (None, Some(format)) => Ok(format),
-            (named, _) => format_of(&self.source(options), named),
-        }
-    }
-
-    fn described(&self, format: &dyn Format, source: &Source<'_>) -> Result<ImageInfo> {
-        let mut info = format.describe(source)?;
-        info.details.extend(self.packed.map(|compression| ("packed-with", compression.name().to_owned())));
-        Ok(info)
-    }
-
-    fn source<'a>(&'a self, options: &'a OpenOptions) -> Source<'a> {
-        Source {
-            file: Arc::clone(&self.file),
-            path: self.path.clone(),
-            neighbors: &self.neighbors,
-            snapshot: options.snapshot.as_deref(),
-        }
-    }
-}
-
-/// The stem of a later piece's name: `disk.raw` for `disk.raw.002`.
-fn stem_of_later(path: &Path) -> Option<&str> {
-    let (stem, number) = path.file_name()?.to_str()?.rsplit_once('.')?;
-    (number.len() >= 3 && number.bytes().all(|digit| digit.is_ascii_digit()) && number != "001").then_some(stem)
-}
-
-pub(super) fn format_of(source: &Source<'_>, named: Option<&str>) -> Result<&'static dyn Format> {
-    if let Some(name) = named {
-        return by_name(name);
-    }
-    let format = probe(&members::head(source.file.as_ref(), &source.path)?);
-    let is_text = source.path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ovf"));
-    if is_text && format.name() == "raw" {
-        return Err(Error::unsupported("is an OVF descriptor, and no disk")
-            .at_path(&source.path)
-            .with_hint("name one of its disks: vimage info tells which there are"));
-    }
-    Ok(format)
 }

@@ -1,6 +1,6 @@
 //! The images that lie beneath one.
 
-use super::open::format_of;
+use super::main_file::format_of;
 use super::{Format, Source, by_name};
 use crate::error::{Error, Result};
 use crate::image::{ImageInfo, Parent};

@@ -6,6 +6,7 @@ mod date;
 mod guest;
 mod interrupt;
 mod output;
+mod pipe;
 mod progress;
 mod size;
 

@@ -4,10 +4,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::error::Error as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use vimage_core::io::{Flow, SharedFlow};
 use vimage_core::{Error, ErrorKind};
 
 /// The version of every JSON document that is printed; it grows when a field changes its meaning or goes.
@@ -55,29 +53,6 @@ pub(crate) fn styled(styled: &str) -> vimage_core::Result<()> {
     match anstream::AutoStream::choice(&io::stdout()) {
         anstream::ColorChoice::Never => text(&anstream::adapter::strip_str(styled).to_string()),
         _ => text(styled),
-    }
-}
-
-/// Standard output as what takes an image.
-///
-/// # Errors
-/// `Usage` where it is a terminal.
-pub(crate) fn pipe() -> vimage_core::Result<SharedFlow> {
-    if io::stdout().is_terminal() {
-        return Err(Error::usage("standard output is a terminal, and an image is nothing to read")
-            .with_hint("send it somewhere: > FILE, or | PROGRAM"));
-    }
-    Ok(Arc::new(Mutex::new(Pipe)))
-}
-
-struct Pipe;
-
-impl Flow for Pipe {
-    fn push(&mut self, bytes: &[u8]) -> vimage_core::Result<()> {
-        let mut out = io::stdout().lock();
-        // All of it goes away now: at its end, nobody could tell of a fault any more.
-        let written = out.write_all(bytes).and_then(|()| out.flush());
-        written.map_err(|cause| Error::io("cannot write to standard output", cause))
     }
 }
 
@@ -155,6 +130,7 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "corrupt",
         ErrorKind::Refused => "refused",
         ErrorKind::Usage => "usage",
+        ErrorKind::SizeUnknown => "size-unknown",
         ErrorKind::Exists => "exists",
         ErrorKind::Cancelled => "cancelled",
         _ => "other",

@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Refused,
     /// The caller asked for something that cannot be: an unknown option, a size that the format cannot hold.
     Usage,
+    /// An output has to say in advance how large the disk is, and that is not known of what comes out of a stream.
+    SizeUnknown,
     /// An output exists already and was not to be replaced.
     Exists,
     /// The observer asked to stop.

@@ -103,7 +103,7 @@ impl Job<'_> {
             if json {
                 return Err(Error::usage("standard output takes the OVA, so no JSON").with_hint("name a file"));
             }
-            let made = pack_into(self.appliance, output::pipe()?, self.options, &shown)?;
+            let made = pack_into(self.appliance, crate::pipe::pipe()?, self.options, &shown)?;
             drop(shown);
             if !self.quiet {
                 made.notes.iter().for_each(|note| eprintln!("note: {note}"));

@@ -75,8 +75,22 @@ pub(super) fn only(file: &Arc<FileReader>, path: &Path) -> Result<Option<(Arc<Ar
 pub(super) fn within(file: &Arc<FileReader>, label: &Path, raw: bool) -> Result<Option<Arc<Archive>>> {
     match raw || probe(&head(file.as_ref(), label)?).name() != "raw" {
         true => Ok(None),
-        false => Archive::open(file, label),
+        false => {
+            check_tar(&head(file.as_ref(), label)?, label)?;
+            Archive::open(file, label)
+        }
     }
+}
+
+/// Checks that what begins with `head`, and has no name that says what it is, is no damaged tar.
+pub(super) fn check_tar(head: &[u8], label: &Path) -> Result<()> {
+    if !tar::is_damaged(head) {
+        return Ok(());
+    }
+    Err(Error::corrupt("begins as a tar does, but its first header is damaged")
+        .at_path(label)
+        .at_offset(0)
+        .with_hint("copy or download it again; -f raw takes it for a raw disk"))
 }
 
 /// The only disk of `archive`.

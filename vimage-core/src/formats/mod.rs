@@ -21,9 +21,9 @@ pub use members::disks;
 pub(crate) use open::open_unpublished;
 pub use open::{DiskFile, Link, OpenImage, OpenOptions, alike, check, describe, describe_chain, open, open_file};
 pub use options::{Backing, CreateOptions, SMALLEST_SPLIT, Settings};
-pub use streams::{StreamOptions, open_packed_file, open_stream};
+pub use streams::{StreamOptions, comes_packed, open_packed_file, open_spooled, open_stream};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Image, ImageInfo};
 use crate::io::{Neighbors, Outputs, ReadAt, archive};
 use crate::observer::Observer;
@@ -90,7 +90,7 @@ pub trait Format: Sync {
     /// is as long as it is found to be at its end.
     ///
     /// # Errors
-    /// `Usage` when an option is unknown or does not fit, the format cannot hold `capacity`, or has to say it before it is known;
+    /// `Usage` when an option is unknown or does not fit, or the format cannot hold `capacity`; `SizeUnknown` when it has to say it;
     /// `Exists` and `Io` from making the files.
     fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target>;
 }
@@ -101,13 +101,13 @@ pub static FORMATS: [&dyn Format; 5] = [&qcow2::Qcow2, &vmdk::Vmdk, &vdi::Vdi, &
 /// The size of a disk that `what` says in front of the disk's data.
 ///
 /// # Errors
-/// `Usage` where it is not known yet.
+/// `SizeUnknown` where it is not known yet.
 pub(crate) fn known(capacity: Option<u64>, what: &str) -> Result<u64> {
     capacity.ok_or_else(|| {
-        Error::usage(format!(
-            "{what} says how large the disk is before its data, and of this stream that is known at its end"
-        ))
-        .with_hint("--size says it now; --spool DIR copies the stream into a file there first")
+        let message =
+            format!("{what} says how large the disk is before its data, and of this stream that is known at its end");
+        Error::new(ErrorKind::SizeUnknown, message)
+            .with_hint("--size says it now; --spool DIR copies the stream into a file there first")
     })
 }
 

@@ -51,6 +51,13 @@ impl OpenImage {
         &self.path
     }
 
+    /// The same image, which comes from `files` too, called `path`.
+    #[must_use]
+    pub(super) fn also_of(mut self, files: &[FileId], path: &Path) -> Self {
+        self.files.extend(files.iter().map(|id| (*id, path.to_owned())));
+        self
+    }
+
     /// Bytes of storage that the image's main file takes, all its pieces together.
     pub fn allocated(&self) -> u64 {
         self.allocated

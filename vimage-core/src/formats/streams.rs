@@ -1,17 +1,18 @@
 //! Disks that come once, from front to back: which of them a stream holds.
 
 use super::members::{self, Named};
-use super::raw::{IncomingRaw, Length};
+use super::raw::{IncomingRaw, LENGTH_HEAD, Length};
 use super::tarred::IncomingMember;
 use super::vmdk::{IncomingVmdk, may_come_in};
-use super::{HEAD, by_name, by_position, probe};
+use super::{HEAD, OpenImage, OpenOptions, by_extension, by_name, by_position, open_file, probe, zst};
 use crate::error::{Error, Result};
-use crate::image::Packing;
+use crate::image::{Image, Packing};
 use crate::io::compression::Compression;
 use crate::io::row::Row;
 use crate::io::{FileId, FileReader, Incoming, tar};
 use crate::observer::{Observer, Phase};
 use crate::stream::{DiskStream, Stretch};
+use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,6 +90,47 @@ pub fn open_packed_file(
     let packed = PackedFile { file, path: path.to_owned(), compression };
     let disk = open_unpacked(packed.unpack()?, Length::Open, &options.inner(compression)?, observer)?;
     Ok(Box::new(FileStream { packed, disk, sized: None }))
+}
+
+/// Whether the file at `path` is compressed as a whole, as its name and its first bytes say, and has no table by which what is in it is
+/// read by position: whether [`open_packed_file`] is the way to read it once.
+///
+/// # Errors
+/// `Io`.
+pub fn comes_packed(path: impl AsRef<Path>) -> Result<bool> {
+    let path = path.as_ref();
+    let Some(compression) = Compression::named(path) else { return Ok(false) };
+    let file = FileReader::open(path)?;
+    if Compression::of(&members::head(&file, path)?) != Some(compression) {
+        return Ok(false);
+    }
+    let named_raw = by_extension(path).is_some_and(|format| format.name() == PACKED_RAW);
+    Ok(!(named_raw && zst::has_table(&file).map_err(|error| error.at_path(path))?))
+}
+
+/// Opens what was [spooled](crate::io::spool::spool) into `file` out of the stream called `label`, as [`open_file`] does; a raw disk has to
+/// end as one in a stream does. It comes from `sources`, which are no more written to than other files of an image.
+///
+/// # Errors
+/// As [`open_file`]; `Corrupt` where it was cut short, or is of another size than `options` say.
+pub fn open_spooled(
+    file: File,
+    label: &Path,
+    options: &StreamOptions,
+    opening: &OpenOptions,
+    sources: &[FileId],
+) -> Result<OpenImage> {
+    let image = open_file(file, label, options.member.as_deref(), opening)?.also_of(sources, label);
+    let mut head = vec![0; LENGTH_HEAD.min(usize::try_from(image.size()).unwrap_or(LENGTH_HEAD))];
+    image.read_exact_at(&mut head, 0)?;
+    let alone = image.archive().is_none() && image.info().format == "raw";
+    let length = match options.size {
+        Some(size) => Length::Told(size),
+        None if alone => Length::Open,
+        None => return Ok(image),
+    };
+    length.check(image.size(), false, &head).map_err(|error| error.at_path(label))?;
+    Ok(image)
 }
 
 /// A compressed file, which can be unpacked as often as it has to be.
@@ -200,11 +242,19 @@ fn open_plain(
     let label = incoming.label().to_owned();
     let head = incoming.peek(HEAD, &stop)?;
     let raw = options.format.as_deref() == Some("raw");
+    if !raw && probe(head).name() == "raw" {
+        members::check_tar(head, &label)?;
+    }
     if !raw && probe(head).name() == "raw" && tar::begins(head, &label) {
         return Ok(Box::new(IncomingMember::open(incoming, options, observer)?));
     }
     if options.member.is_some() {
-        return Err(Error::usage("is no tar archive that could have a member").at_path(label));
+        let why = if raw {
+            "-f raw takes it for a raw disk, which has no member"
+        } else {
+            "is no tar archive that could have a member"
+        };
+        return Err(Error::usage(why).at_path(label));
     }
     let known = options.size.map_or(length, Length::Told);
     let disk = open_disk(incoming, known, options.format.as_deref(), observer)?;

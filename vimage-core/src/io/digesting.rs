@@ -14,6 +14,8 @@ const WAITING: usize = 4;
 pub(super) struct Digesting {
     /// The byte that comes next.
     at: u64,
+    /// Zeros that it goes over at a time.
+    most_zeros: u64,
     gathered: Vec<u8>,
     work: Work,
 }
@@ -30,8 +32,8 @@ enum Piece {
 }
 
 impl Digesting {
-    /// Begins `hashes`.
-    pub(super) fn start(hashes: &[Hash]) -> Self {
+    /// Begins `hashes`, of what has no more than `most_zeros` in one gap: nobody can stop it within one.
+    pub(super) fn start(hashes: &[Hash], most_zeros: u64) -> Self {
         let hashers: Vec<_> = hashes.iter().map(|&hash| Hasher::new(hash)).collect();
         let (sender, pieces) = sync_channel(WAITING);
         let mut own = hashers.clone();
@@ -40,7 +42,7 @@ impl Digesting {
             own
         });
         let work = thread.map_or(Work::Here(hashers), |thread| Work::Thread(sender, thread));
-        Digesting { at: 0, gathered: Vec::new(), work }
+        Digesting { at: 0, most_zeros, gathered: Vec::new(), work }
     }
 
     /// Takes `bytes`, which go to byte `offset`; what lies before is zero. Says whether that was possible: there is no way back.
@@ -58,7 +60,7 @@ impl Digesting {
 
     /// Goes on to byte `offset`, by zeros, and says whether that was possible.
     pub(super) fn zeros_to(&mut self, offset: u64) -> bool {
-        let Some(count) = offset.checked_sub(self.at) else { return false };
+        let Some(count) = offset.checked_sub(self.at).filter(|&count| count <= self.most_zeros) else { return false };
         if count > 0 {
             self.submit();
             self.give(Piece::Zeros(count));
@@ -112,7 +114,7 @@ mod tests {
     #[test]
     fn gaps_are_zeros_and_there_is_no_way_back() {
         let hashes = [Hash::Sha256, Hash::Blake3];
-        let mut digesting = Digesting::start(&hashes);
+        let mut digesting = Digesting::start(&hashes, 2 << 20);
         let mut expected = vec![0; 3 << 20];
         for (offset, len) in [(5_usize, 10), (15, 2 << 20), ((2 << 20) + 500, 100)] {
             expected[offset..offset + len].fill(7);
@@ -124,7 +126,7 @@ mod tests {
             hasher.update(&expected);
             hasher.finish()
         });
-        assert!(digesting.zeros_to(3 << 20) && !digesting.zeros_to(9));
+        assert!(digesting.zeros_to(3 << 20) && !digesting.zeros_to(9) && !digesting.zeros_to(9 << 20));
         assert_eq!(digesting.finish().unwrap(), whole);
     }
 }

@@ -109,10 +109,16 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The line that `sha256sum -c` and `b3sum -c` read: the digest of the file `name`. A name that would not be one line is escaped as they
 /// escape it, with a backslash in front of the line.
-pub fn checksum_line(digest: &str, name: &str) -> String {
-    let escaped = name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
-    let mark = if escaped == name { "" } else { "\\" };
-    format!("{mark}{digest}  {escaped}\n")
+pub fn checksum_line(digest: &str, name: &[u8]) -> Vec<u8> {
+    let escaped = name.iter().flat_map(|byte| match byte {
+        b'\\' => b"\\\\",
+        b'\n' => b"\\n",
+        b'\r' => b"\\r",
+        byte => std::slice::from_ref(byte),
+    });
+    let escaped: Vec<u8> = escaped.copied().collect();
+    let mark: &[u8] = if escaped == name { b"" } else { b"\\" };
+    [mark, digest.as_bytes(), b"  ", &escaped, b"\n"].concat()
 }
 
 #[cfg(test)]
@@ -142,7 +148,7 @@ mod tests {
 
     #[test]
     fn names_that_need_it_are_escaped() {
-        assert_eq!(checksum_line("ab", "disk.raw"), "ab  disk.raw\n");
-        assert_eq!(checksum_line("ab", "a\\b\nc"), "\\ab  a\\\\b\\nc\n");
+        assert_eq!(checksum_line("ab", b"disk\xff.raw"), b"ab  disk\xff.raw\n");
+        assert_eq!(checksum_line("ab", b"a\\b\nc"), b"\\ab  a\\\\b\\nc\n");
     }
 }

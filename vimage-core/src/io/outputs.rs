@@ -21,6 +21,9 @@ use tempfile::TempPath;
 /// How a temporary output's name ends, so that a person who finds one knows what it is.
 pub const TEMPORARY_SUFFIX: &str = ".vimage-part";
 
+/// Zeros in one gap from which on a file's digests are made by reading it, which can be stopped.
+const MOST_ZEROS: u64 = 1 << 30;
+
 /// Bytes of a file from which on threads write it behind the caller: shorter ones are soon flushed at the end.
 const BEHIND_FROM: u64 = 8 << 20;
 
@@ -47,6 +50,8 @@ struct State {
     /// Folders that were made for them. They go after the files.
     folders: MadeFolders,
     obsolete: Vec<PathBuf>,
+    /// Files that will be made at the end.
+    reserved: Vec<PathBuf>,
     /// The digests that are made of each file.
     hashes: Vec<Hash>,
     /// Those that are made.
@@ -175,14 +180,38 @@ impl Outputs {
         if state.measured.is_some() || state.part.is_some() {
             return Ok(());
         }
-        if state.made.iter().any(|made| made.path == path) {
+        if state.claimed(path) {
             return Err(Error::usage("two outputs of one run would have this name").at_path(path));
+        }
+        if state.obsolete.iter().any(|other| same_place(other, path)) {
+            return Err(Error::usage("is left over from an older output that another of this run replaces")
+                .at_path(path)
+                .with_hint("give the output another name"));
         }
         match path.symlink_metadata() {
             Ok(there) => state.may_replace(&there, path).map_err(|error| error.at_path(path)),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(cause) => Err(Error::io("cannot write here", cause).at_path(path)),
         }
+    }
+
+    /// Keeps a name for a file that is made at the end: no other output of the run gets it.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub(crate) fn reserve(&self, path: &Path) -> Result<()> {
+        self.check(path)?;
+        self.state().reserved.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Makes the file whose name was kept.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub(crate) fn create_reserved(&self, path: &Path) -> Result<OutputFile> {
+        self.state().reserved.retain(|reserved| reserved != path);
+        self.create(path)
     }
 
     /// Makes a file that will appear at `path` when the run succeeds.
@@ -206,7 +235,9 @@ impl Outputs {
         let digesting = {
             let state = self.state();
             let digests = in_order && state.measured.is_none() && !state.hashes.is_empty();
-            digests.then(|| (Digesting::start(&state.hashes), self.clone()))
+            // What is no file cannot be read again, and its zeros go away one by one.
+            let most_zeros = if state.part.is_some() { u64::MAX } else { MOST_ZEROS };
+            digests.then(|| (Digesting::start(&state.hashes, most_zeros), self.clone()))
         };
         if self.state().measured.is_some() {
             let to = Destination::Count { run: self.clone(), written: 0, end: Cell::new(0) };
@@ -338,7 +369,25 @@ impl Outputs {
     }
 }
 
+/// Whether both are names of one file in one folder, however that is written.
+fn same_place(one: &Path, two: &Path) -> bool {
+    if one == two {
+        return true;
+    }
+    let folder = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        folder.metadata().ok().map(|folder| FileId::of(&folder))
+    };
+    one.file_name() == two.file_name() && folder(one).is_some_and(|one| Some(one) == folder(two))
+}
+
 impl State {
+    /// Whether a file of this run has the name, or will have it.
+    fn claimed(&self, path: &Path) -> bool {
+        let made = self.made.iter().map(|made| &made.path);
+        made.chain(&self.reserved).any(|other| same_place(other, path))
+    }
+
     fn may_replace(&self, there: &Metadata, path: &Path) -> Result<()> {
         let replaced = self.in_place_of.as_ref().is_some_and(|own| own.contains(&FileId::of(there)));
         if replaced && there.is_file() {

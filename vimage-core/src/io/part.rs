@@ -34,6 +34,14 @@ pub trait Flow: Send {
     /// # Errors
     /// `Io`.
     fn push(&mut self, bytes: &[u8]) -> Result<()>;
+
+    /// Is told that nothing more comes; what was taken has gone away when it returns.
+    ///
+    /// # Errors
+    /// `Io`.
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A flow that others push into, too.
@@ -42,6 +50,10 @@ pub type SharedFlow = Arc<Mutex<dyn Flow>>;
 impl Flow for SharedFlow {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
         lock(self).push(bytes)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        lock(self).finish()
     }
 }
 

@@ -26,7 +26,7 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
     observer.begin(Phase::Work, Some(size));
     in_order(
         InFlight::usual(),
-        Plan::new([one, two], size, SLAB, observer).take_while(|_| found.get().is_none()),
+        Plan::new([one, two], size, SLAB, observer).take_while(|_| found.get().is_none()).map(|slab| slab.map(Some)),
         |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
         |slab, buffers| {
             if observer.cancelled() {

@@ -72,7 +72,7 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     observer.begin(Phase::Work, Some(image.size()));
     in_order(
         InFlight::usual(),
-        Plan::new([image], image.size(), SLAB, observer),
+        Plan::new([image], image.size(), SLAB, observer).map(|slab| slab.map(Some)),
         |slab, data: &mut Vec<u8>| {
             data.resize(slab.len, 0);
             read_data(image, slab.offset, &slab.data[0], data)

@@ -71,7 +71,7 @@ fn punch_zeros(image: &dyn Image, unused: &Ranges, puncher: Option<&Puncher>, ob
     observer.begin(Phase::Work, Some(image.size()));
     in_order(
         InFlight::usual(),
-        Plan::new([&masked], image.size(), SLAB, observer),
+        Plan::new([&masked], image.size(), SLAB, observer).map(|slab| slab.map(Some)),
         |slab, (data, zeros): &mut (Vec<u8>, Vec<Range<u64>>)| {
             zeros.clear();
             data.resize(slab.len, 0);

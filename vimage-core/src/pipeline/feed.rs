@@ -7,11 +7,15 @@ use crate::io::FileId;
 use crate::observer::Observer;
 use crate::stream::{DiskStream, Stretch};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Stretches that are read ahead of the workers: what a pipe's writer is late by now and then.
 const AHEAD: usize = 2;
+
+/// How long the next stretch is waited for before what is done already is looked after.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// A disk that is to be read once.
 pub enum Disk<'a> {
@@ -50,8 +54,8 @@ impl<'a> From<Stretch> for Job<'a> {
     }
 }
 
-/// The slabs of a disk, in order.
-pub(super) type Jobs<'j, 'a> = dyn Iterator<Item = Result<Job<'a>>> + 'j;
+/// The slabs of a disk, in order; none where there is none yet.
+pub(super) type Jobs<'j, 'a> = dyn Iterator<Item = Result<Option<Job<'a>>>> + 'j;
 
 impl<'a> Disk<'a> {
     /// Its size in bytes, where it is known yet.
@@ -59,6 +63,14 @@ impl<'a> Disk<'a> {
         match self {
             Disk::Image(image) => Some(image.size()),
             Disk::Stream(stream) => stream.size(),
+        }
+    }
+
+    /// Bytes that it holds besides its slabs: what is compressed may refer to 128 MiB before.
+    pub(super) fn holds(&self) -> u64 {
+        match self {
+            Disk::Image(_) => 0,
+            Disk::Stream(_) => 64 << 20,
         }
     }
 
@@ -92,7 +104,7 @@ impl<'a> Disk<'a> {
         match self {
             Disk::Image(image) => {
                 let plan = Plan::new([image, base.unwrap_or(&crate::layers::Zeros(0))], image.size(), slab, observer);
-                work(&mut plan.map(|slab| Ok(Job { slab: slab?, image: Shown::Whole(image) })))?;
+                work(&mut plan.map(|slab| Ok(Some(Job { slab: slab?, image: Shown::Whole(image) }))))?;
                 Ok(image.size())
             }
             Disk::Stream(_) if base.is_some() => {
@@ -141,9 +153,9 @@ fn read_ahead(
     })
 }
 
-fn next<'a>(stream: &Shared<'_>, slab: usize, observer: &dyn Observer) -> Option<Result<Job<'a>>> {
+fn next<'a>(stream: &Shared<'_>, slab: usize, observer: &dyn Observer) -> Option<Result<Option<Job<'a>>>> {
     let stretch = lock(stream).next(slab, observer).transpose()?;
-    Some(stretch.map(Job::from))
+    Some(stretch.map(|stretch| Some(Job::from(stretch))))
 }
 
 fn read_all(stream: &Shared<'_>, slab: usize, observer: &dyn Observer, stretches: &SyncSender<Result<Stretch>>) {
@@ -163,9 +175,12 @@ struct Received<'a> {
 }
 
 impl Received<'_> {
-    fn next<'a>(&self) -> Option<Result<Job<'a>>> {
-        let stretch = self.received.as_ref()?.recv().ok()?;
-        Some(stretch.map(Job::from))
+    fn next<'a>(&self) -> Option<Result<Option<Job<'a>>>> {
+        match self.received.as_ref()?.recv_timeout(MOMENT) {
+            Ok(stretch) => Some(stretch.map(|stretch| Some(Job::from(stretch)))),
+            Err(RecvTimeoutError::Timeout) => Some(Ok(None)),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
     }
 }
 

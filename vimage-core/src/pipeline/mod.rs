@@ -25,7 +25,7 @@ use prepare::{Encoders, Prepared};
 /// to stay in the processor's outer cache.
 pub const SLAB: usize = 1 << 20;
 
-/// Bytes that slabs in flight take at most, unless the caller says something else.
+/// Bytes that slabs in flight take at most, unless the caller says something else; less where streams and many outputs hold more.
 pub const MEMORY: u64 = 128 << 20;
 
 /// How a disk goes through.
@@ -35,6 +35,11 @@ pub struct How {
     pub digest: bool,
     /// Bytes that slabs in flight may take together, where it is not [`MEMORY`]; enough for two are always taken.
     pub memory: Option<u64>,
+}
+
+/// Bytes that more than the usual number of outputs hold to be written behind.
+fn holds(outputs: usize) -> u64 {
+    outputs.saturating_sub(4) as u64 * (16 << 20)
 }
 
 /// What a run found out about the content.
@@ -79,7 +84,8 @@ pub fn run<'a>(
     let halves = targets.iter_mut().map(|Target { units, writer, .. }| (&*units, writer));
     let (units, mut writers): (Vec<_>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
     let encoders = Encoders::new(units, packing, identified, checked);
-    let buffers = InFlight::within(how.memory.unwrap_or(MEMORY), encoders.cost(slab, base.is_some()));
+    let memory = how.memory.unwrap_or_else(|| MEMORY.saturating_sub(disk.holds() + holds(writers.len())));
+    let buffers = InFlight::within(memory, encoders.cost(slab, base.is_some()));
     let mut fold = Fold::default();
     let mut taken = vec![Taken::default(); writers.len()];
     observer.begin(Phase::Work, disk.size());

@@ -37,13 +37,14 @@ impl InFlight {
 }
 
 /// Runs `work` for each job on rayon's threads, each with a buffer to fill; calls `consume` on this thread with each
-/// job's filled buffer, in the order of the jobs.
+/// job's filled buffer, in the order of the jobs. Where `jobs` gives none it has none yet: what is done already is consumed before it is
+/// asked again, and it should wait a moment before it says so.
 ///
 /// # Errors
 /// The first fault, in the order of the jobs, of `jobs`, `work` or `consume`. Jobs already begun are waited for.
 pub(crate) fn in_order<J, B>(
-    buffers: InFlight,
-    jobs: impl Iterator<Item = Result<J>>,
+    in_flight: InFlight,
+    jobs: impl Iterator<Item = Result<Option<J>>>,
     work: impl Fn(&J, &mut B) -> Result<()> + Sync,
     mut consume: impl FnMut(&J, &B) -> Result<()>,
 ) -> Result<()>
@@ -52,7 +53,7 @@ where
     B: Default + Send,
 {
     let mut jobs = jobs.fuse();
-    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(buffers.0).collect();
+    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(in_flight.0).collect();
     let stop = AtomicBool::new(false);
     let (work, stop) = (&work, &stop);
     rayon::in_place_scope(|scope| {
@@ -61,15 +62,22 @@ where
         let (mut begun, mut consumed) = (0_u64, 0_u64);
         let mut outcome = Ok(());
         loop {
-            while outcome.is_ok()
-                && let Some(mut buffer) = buffers.pop()
-            {
-                let Some(job) = jobs.next() else { break };
+            // Whether there may be more jobs, and whether there is one now.
+            let (mut ended, mut later) = (false, false);
+            while !later && let Some(mut buffer) = buffers.pop() {
                 let (number, done) = (begun, done.clone());
-                begun += 1;
-                match job {
-                    Err(error) => drop(waiting.insert(number, Err(error))),
-                    Ok(job) => scope.spawn(move |_| {
+                match jobs.next() {
+                    None => {
+                        ended = true;
+                        break;
+                    }
+                    Some(Ok(None)) => {
+                        buffers.push(buffer);
+                        later = true;
+                        continue;
+                    }
+                    Some(Err(error)) => drop(waiting.insert(number, Err(error))),
+                    Some(Ok(Some(job))) => scope.spawn(move |_| {
                         let worked = catch_unwind(AssertUnwindSafe(|| match stop.load(Ordering::Relaxed) {
                             true => Err(Error::cancelled()),
                             false => work(&job, &mut buffer),
@@ -86,27 +94,51 @@ where
                         }
                     }),
                 }
+                begun += 1;
             }
-            if outcome.is_err() || consumed == begun {
+            if ended && consumed == begun {
                 break;
             }
-            while !waiting.contains_key(&consumed) {
-                let (number, result) = receive(&results)?;
-                waiting.insert(number, result);
+            while consumed < begun {
+                while !waiting.contains_key(&consumed) {
+                    let next = if later { poll(&results)? } else { Some(receive(&results)?) };
+                    let Some((number, result)) = next else { break };
+                    waiting.insert(number, result);
+                }
+                let Some(ready) = waiting.remove(&consumed) else { break };
+                consumed += 1;
+                outcome = ready.and_then(|(job, buffer)| {
+                    consume(&job, &buffer)?;
+                    buffers.push(buffer);
+                    Ok(())
+                });
+                // A buffer is free: the next job begins first, where there is one.
+                if outcome.is_err() || !later {
+                    break;
+                }
             }
-            let ready = waiting.remove(&consumed).unwrap_or_else(|| Err(Error::cancelled()));
-            consumed += 1;
-            outcome = ready.and_then(|(job, buffer)| {
-                consume(&job, &buffer)?;
-                buffers.push(buffer);
-                Ok(())
-            });
             if outcome.is_err() {
                 stop.store(true, Ordering::Relaxed);
+                break;
             }
         }
         outcome
     })
+}
+
+/// A result that is there already. On a thread of the pool itself it works first.
+fn poll<T>(results: &Receiver<T>) -> Result<Option<T>> {
+    loop {
+        match results.try_recv() {
+            Ok(result) => return Ok(Some(result)),
+            Err(TryRecvError::Disconnected) => return Err(Error::usage("the workers are gone")),
+            Err(TryRecvError::Empty) => {}
+        }
+        let working = rayon::current_thread_index().is_some() && rayon::yield_now() == Some(rayon::Yield::Executed);
+        if !working {
+            return Ok(None);
+        }
+    }
 }
 
 /// Waits for a result. On a thread of the pool itself it works meanwhile: else a pool of one thread, waiting for its own
@@ -141,7 +173,7 @@ mod tests {
         let mut seen = Vec::new();
         let result = in_order(
             InFlight::usual(),
-            (0..count).map(Ok),
+            (0..count).map(|job| Ok(Some(job))),
             |&job, buffer: &mut u64| {
                 // Later jobs finish first.
                 std::thread::sleep(Duration::from_micros(200 * (7 - job % 8)));
@@ -172,6 +204,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_is_consumed_while_no_job_comes() {
+        let consumed = std::cell::Cell::new(0_u64);
+        // Each job comes only when the one before was consumed.
+        let jobs = (0..20_u64).flat_map(|job| {
+            let consumed = &consumed;
+            let until = std::iter::from_fn(move || (consumed.get() < job).then(|| Ok(None)));
+            until.inspect(|_| std::thread::sleep(Duration::from_micros(100))).chain([Ok(Some(job))])
+        });
+        let count = |_: &u64, (): &()| {
+            consumed.set(consumed.get() + 1);
+            Ok(())
+        };
+        in_order(InFlight::usual(), jobs, |_, ()| Ok(()), count).unwrap();
+        assert_eq!(consumed.get(), 20);
+    }
+
+    #[test]
     fn a_pool_of_one_thread_may_call_it_from_within() {
         for threads in [1, 2] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -182,7 +231,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "boom")]
     fn a_panic_in_a_worker_is_passed_on() {
-        let _ = in_order(InFlight::usual(), (0..9).map(Ok), |_: &u64, (): &mut ()| panic!("boom"), |_, ()| Ok(()));
+        let _ = in_order(
+            InFlight::usual(),
+            (0..9).map(|job| Ok(Some(job))),
+            |_: &u64, (): &mut ()| panic!("boom"),
+            |_, ()| Ok(()),
+        );
     }
 
     #[test]
@@ -191,7 +245,7 @@ mod tests {
         let most = AtomicUsize::new(0);
         in_order(
             InFlight(5),
-            (0..200).map(Ok),
+            (0..200).map(|job| Ok(Some(job))),
             |_: &u64, (): &mut ()| {
                 most.fetch_max(flying.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 Ok(())

@@ -11,7 +11,6 @@ pub(super) use wanted::only;
 
 use super::Answer;
 use crate::args::{Cache, ConvertArgs, DigestArg, TrimArg};
-use crate::output;
 use crate::progress::Progress;
 use places::is_pipe;
 use source::Source;
@@ -19,7 +18,7 @@ use std::path::Path;
 use std::time::Instant;
 use vimage_core::io::SharedFlow;
 use vimage_core::operations::{Everywhere, Output, Place, What, convert_all, pack_image_into};
-use vimage_core::{Error, Result, Trim};
+use vimage_core::{Error, ErrorKind, Result, Trim};
 use wanted::{Kind, Wanted, wanted};
 
 pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
@@ -33,9 +32,12 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     if pipes > 0 && args.json {
         return Err(Error::usage("standard output takes the image, so no JSON").with_hint("name a file"));
     }
-    let pipe = if pipes > 0 { Some(output::pipe()?) } else { None };
+    let pipe = if pipes > 0 { Some(crate::pipe::pipe()?) } else { None };
     let progress = Progress::new("Converting", args.show.progress.progress, args.show.quiet);
     let mut source = Source::open(args, &progress)?;
+    if pipe.is_some() {
+        crate::pipe::check(&source.files())?;
+    }
     if let ([Wanted { kind: Kind::Ova, create, .. }], Some(pipe)) = (wanted.as_slice(), &pipe) {
         return pack_away(args, &source, create.level, pipe, progress);
     }
@@ -43,7 +45,14 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     let outputs = outputs.collect::<Result<Vec<_>>>()?;
     let options = everywhere(args);
     let unseen = source.image().is_none();
-    let mut made = convert_all(source.disk(), &outputs, &options, &progress)?;
+    let mut made = match convert_all(source.disk(), &outputs, &options, &progress) {
+        // What turned out to be in another order than its own is unpacked into a file first. Nothing was written yet, but to a pipe.
+        Err(error) if error.kind() == ErrorKind::Unsupported && unseen && pipe.is_none() => {
+            let mut source = source::by_position(args, error)?;
+            convert_all(source.disk(), &outputs, &options, &progress)?
+        }
+        made => made?,
+    };
     for ova in made.outputs.iter_mut().filter(|made| unseen && !made.disks.is_empty()) {
         ova.notes.push("it starts by BIOS, as a stream is not looked at before: --spool does".into());
     }
@@ -54,13 +63,10 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     }
     if args.json {
         report::json(&made, &wanted, begun)?;
-    } else if !args.show.quiet && pipe.is_none() {
-        report::tell(&made, options.content, begun)?;
-    } else if pipe.is_some()
-        && options.content
-        && let Some(content) = made.content
-    {
-        eprintln!("content {content}");
+    } else if !args.show.quiet {
+        let told = report::told(&made, options.content, begun);
+        // Standard output is taken by an image.
+        if pipe.is_some() { told.iter().for_each(|line| eprintln!("{line}")) } else { report::tell(&made, &told)? }
     }
     Ok(Answer::Yes)
 }

@@ -12,25 +12,29 @@ use vimage_core::Result;
 use vimage_core::io::outputs::Published;
 use vimage_core::operations::{Fanned, Made};
 
-/// Tells a person.
-pub(super) fn tell(made: &Fanned, content: bool, begun: Instant) -> Result<()> {
+/// Tells a person: what was found of the guest, and what was `told` of the outputs.
+pub(super) fn tell(made: &Fanned, told: &[String]) -> Result<()> {
     if let Some(survey) = &made.survey {
         output::styled(&guest::table(survey))?;
         if let [one] = made.outputs.as_slice() {
             output::line(&guest::dropped(&one.dropped))?;
         }
     }
-    for one in made.outputs.iter().filter(|one| !one.files.is_empty()) {
-        one.notes.iter().try_for_each(|note| output::line(&format!("note: {note}")))?;
-        describe(one, made.size, begun)?;
-    }
-    match made.content.filter(|_| content) {
-        Some(digest) => output::line(&format!("content: {digest}")),
-        None => Ok(()),
-    }
+    told.iter().try_for_each(|line| output::line(line))
 }
 
-fn describe(made: &Made, capacity: u64, begun: Instant) -> Result<()> {
+/// The lines of the outputs that are files, and with `content` the digest of what the guest sees.
+pub(super) fn told(made: &Fanned, content: bool, begun: Instant) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in made.outputs.iter().filter(|one| !one.files.is_empty()) {
+        lines.extend(one.notes.iter().map(|note| format!("note: {note}")));
+        lines.push(described(one, made.size, begun));
+    }
+    lines.extend(made.content.filter(|_| content).map(|digest| format!("content: {digest}")));
+    lines
+}
+
+fn described(made: &Made, capacity: u64, begun: Instant) -> String {
     let size: u64 = made.files.iter().map(|file| file.size).sum();
     let allocated: u64 = made.files.iter().map(|file| file.allocated).sum();
     let seconds = begun.elapsed().as_secs_f64();
@@ -45,7 +49,7 @@ fn describe(made: &Made, capacity: u64, begun: Instant) -> Result<()> {
     };
     let holes = if allocated < size { format!(", {} on disk", Size(allocated)) } else { String::new() };
     let capacity = made.disks.first().map_or(capacity, |disk| disk.capacity);
-    output::line(&format!("{named}: {} disk in {}{holes}, {seconds:.1} s", Size(capacity), Size(size)))
+    format!("{named}: {} disk in {}{holes}, {seconds:.1} s", Size(capacity), Size(size))
 }
 
 /// Tells a program.

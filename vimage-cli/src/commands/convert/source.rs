@@ -9,13 +9,11 @@ use std::io::{IsTerminal, Seek};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use vimage_core::formats::{StreamOptions, by_extension, open_file, open_packed_file, open_stream};
+use vimage_core::formats::{StreamOptions, comes_packed, open_file, open_packed_file, open_spooled, open_stream};
 use vimage_core::io::spool::spool;
-use vimage_core::io::{Compression, Incoming};
+use vimage_core::io::{Compression, FileId, Incoming};
 use vimage_core::pipeline::Disk;
-use vimage_core::{
-    DiskStream, Error, ErrorKind, Image, Observer, OpenImage, OpenOptions, Phase, Result, describe, open,
-};
+use vimage_core::{DiskStream, Error, ErrorKind, Image, Observer, OpenImage, OpenOptions, Phase, Result, open};
 
 /// What standard input is called.
 const LABEL: &str = "standard input";
@@ -68,6 +66,14 @@ impl Source {
         }
     }
 
+    /// The files that it comes from.
+    pub(super) fn files(&self) -> Vec<FileId> {
+        match self {
+            Source::Image(image) => image.files(),
+            Source::Stream(stream) => stream.files(),
+        }
+    }
+
     /// As the pipeline takes it.
     pub(super) fn disk(&mut self) -> Disk<'_> {
         match self {
@@ -77,19 +83,23 @@ impl Source {
     }
 }
 
-/// Whether the disk in the file can go by as it is unpacked: a compressed one without a table to read it by position, of which nothing
-/// is wanted that has to be known before.
+/// Whether the disk in the file can go by as it is unpacked: nothing is wanted that has to be known before.
 fn goes_by(args: &ConvertArgs, opening: &OpenOptions) -> Result<bool> {
-    let path = args.source.as_path();
     let ova_away = args.target.as_deref().is_some_and(is_pipe) && args.output.format.as_deref() == Some("ova");
     let looked_into =
         args.output.trim.is_some() || opening.snapshot.is_some() || args.output.backing.is_some() || ova_away;
-    if looked_into || Compression::named(path).is_none() || opening.format.as_deref() == Some("raw") {
+    if looked_into || opening.format.as_deref() == Some("raw") || !args.source.is_file() {
         return Ok(false);
     }
-    let raw_zst = by_extension(path).is_some_and(|format| format.name() == "raw.zst");
-    // One with a table tells its unit.
-    Ok(!raw_zst || describe(path, opening)?.0.unit.is_none())
+    comes_packed(&args.source)
+}
+
+/// The disk of a compressed file, unpacked into another and read by position: for one of which that was the `fault` that it has to be.
+pub(super) fn by_position(args: &ConvertArgs, fault: Error) -> Result<Source> {
+    if is_pipe(&args.source) || args.size.is_some() {
+        return Err(fault);
+    }
+    Ok(Source::Image(Box::new(open(&args.source, &open_options(args.source_format.as_ref(), &args.open))?)))
 }
 
 /// What comes through standard input.
@@ -103,22 +113,26 @@ fn piped(args: &ConvertArgs, member: Option<&str>, opening: &OpenOptions, progre
     let file = file.map_err(|cause| Error::io("cannot read", cause).at_path(LABEL))?;
     let size = args.size.map(|size| size.0);
     let raw = opening.format.as_deref() == Some("raw");
-    if by_position(&file, raw) {
+    if is_file(&file, raw) {
         return sized(open_file(file, Path::new(LABEL), member, opening)?, size);
     }
     let incoming = Incoming::of_file(file, LABEL);
+    let options = StreamOptions { format: opening.format.clone(), size, member: member.map(str::to_owned) };
     let Some(folder) = &args.spool else {
-        let member = member.map(str::to_owned);
-        let options = StreamOptions { format: opening.format.clone(), size, member };
         return open_stream(incoming, &options, progress).map(Source::Stream);
     };
     progress.begin(Phase::Spool, None);
+    let sources = incoming.files().to_vec();
     let spooled = spool(incoming, !raw, folder, &|| progress.cancelled(), &mut |bytes| progress.reached(bytes))?;
-    sized(open_file(spooled, Path::new(LABEL), member, opening)?, size)
+    let mut opening = opening.clone();
+    // It is unpacked now.
+    opening.format = opening.format.map(|format| if format == "raw.zst" { "raw".into() } else { format });
+    let image = open_spooled(spooled, Path::new(LABEL), &options, &opening, &sources)?;
+    Ok(Source::Image(Box::new(image)))
 }
 
 /// Whether standard input is a file, from its beginning, that is read by position: not one that is compressed, unless that is the disk.
-fn by_position(file: &File, raw: bool) -> bool {
+fn is_file(file: &File, raw: bool) -> bool {
     let mut head = [0; Compression::HEAD];
     let begins = (&mut &*file).stream_position().is_ok_and(|at| at == 0);
     let mut plain = || file.read_at(&mut head, 0).is_ok_and(|len| raw || Compression::of(&head[..len]).is_none());

@@ -33,6 +33,38 @@ impl Length {
     }
 }
 
+impl Length {
+    /// Checks that a disk may have `size` bytes and begin with `head`, where `more` may come behind it.
+    pub(crate) fn check(self, size: u64, more: bool, head: &[u8]) -> Result<()> {
+        match self {
+            Length::Told(told) | Length::Settled(told) if size < told => {
+                Err(Error::corrupt(format!("has {size} bytes, and should have {told}: it was cut short"))
+                    .with_hint("copy or download it again, or correct --size"))
+            }
+            Length::Told(told) if more || size > told => {
+                Err(Error::corrupt(format!("goes on behind the {told} bytes of its disk"))
+                    .with_hint("--size says how large the disk is; or something else follows it"))
+            }
+            Length::Settled(told) if more => Err(Error::unsupported(format!(
+                "is compressed in several frames, of which the first, of {told} bytes, does not say how large the disk is"
+            ))
+            .with_hint("--size says it; --spool DIR copies the stream into a file there first")),
+            Length::Told(_) | Length::Settled(_) => Ok(()),
+            // The only frame.
+            Length::Framed(framed) if size == framed => Ok(()),
+            Length::Open | Length::Framed(_) if size == 0 => Err(Error::corrupt("is empty: there is no disk in it")),
+            Length::Open | Length::Framed(_) if !size.is_multiple_of(SECTOR) => {
+                Err(Error::corrupt("ends within a sector: it was cut short, or is no disk")
+                    .with_hint("--size says that it is as long as that"))
+            }
+            Length::Open | Length::Framed(_) => cut::check(head, size),
+        }
+    }
+}
+
+/// Bytes at a disk's beginning by which its length is checked.
+pub(crate) const HEAD: usize = cut::HEAD;
+
 /// A raw disk out of a stream.
 pub(crate) struct IncomingRaw {
     incoming: Incoming,
@@ -55,31 +87,9 @@ impl IncomingRaw {
 
     /// Checks that the stream ends where the disk does.
     fn end(&mut self, observer: &dyn Observer) -> Result<()> {
-        let size = self.at;
         let more = self.incoming.fill(&mut [0], &|| observer.cancelled())? > 0;
-        let checked = match self.length {
-            Length::Told(told) if size < told => {
-                Err(Error::corrupt(format!("has {size} bytes, and should have {told}: it was cut short"))
-                    .with_hint("copy or download it again, or correct --size"))
-            }
-            Length::Told(told) if more => Err(Error::corrupt(format!("goes on behind the {told} bytes of its disk"))
-                .with_hint("--size says how large the disk is; or something else follows it")),
-            Length::Settled(told) if more => Err(Error::unsupported(format!(
-                "is compressed in several frames, of which the first, of {told} bytes, does not say how large the disk is"
-            ))
-            .with_hint("--size says it; --spool DIR copies the stream into a file there first")),
-            Length::Settled(told) if size < told => {
-                Err(Error::corrupt(format!("has {size} bytes, and should have {told}: it was cut short")))
-            }
-            Length::Told(_) | Length::Settled(_) => Ok(()),
-            Length::Open | Length::Framed(_) if size == 0 => Err(Error::corrupt("is empty: there is no disk in it")),
-            Length::Open | Length::Framed(_) if !size.is_multiple_of(SECTOR) => {
-                Err(Error::corrupt("ends within a sector: it was cut short, or is no disk")
-                    .with_hint("--size says that it is as long as that"))
-            }
-            Length::Open | Length::Framed(_) => cut::check(&self.head, size),
-        };
-        checked.map_err(|error| error.at_path(self.incoming.label()).at_offset(size))
+        let checked = self.length.check(self.at, more, &self.head);
+        checked.map_err(|error| error.at_path(self.incoming.label()).at_offset(self.at))
     }
 }
 

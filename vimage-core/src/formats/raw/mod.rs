@@ -3,7 +3,7 @@
 mod cut;
 mod incoming;
 
-pub(super) use incoming::{IncomingRaw, Length};
+pub(super) use incoming::{HEAD as LENGTH_HEAD, IncomingRaw, Length};
 
 use super::options::CreateOptions;
 use super::{Format, Source, known};
@@ -57,7 +57,8 @@ impl Format for Raw {
             None => vec![(path.to_owned(), capacity.unwrap_or(u64::MAX))],
             Some(split) => pieces(path, known(capacity, "a disk in pieces")?, split, outputs)?,
         };
-        let writer = Box::new(RawWriter(FileSequence::new(outputs, files)?));
+        let writer =
+            Box::new(RawWriter { row: FileSequence::new(outputs, files)?, open: capacity.is_none(), held: None });
         Ok(Target {
             units: Units { size: UNIT, encoder: Box::new(Plain), takes: None },
             writer,
@@ -78,14 +79,33 @@ fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<V
     Ok((1..).map(piece).zip(sizes).collect())
 }
 
-struct RawWriter(FileSequence);
+struct RawWriter {
+    row: FileSequence,
+    /// Whether the disk's end is not known.
+    open: bool,
+    /// The last unit, and its place on the disk: the disk may end within it.
+    held: Option<(u64, Vec<u8>)>,
+}
 
 impl ImageWriter for RawWriter {
     fn append(&mut self, offset: u64, body: &[u8], _: Encoding) -> Result<()> {
-        self.0.write_all_at(body, offset)
+        if let Some((at, held)) = self.held.take() {
+            self.row.write_all_at(&held, at)?;
+        }
+        let whole = if self.open { body.len().saturating_sub(UNIT) } else { body.len() };
+        let (now, last) = body.split_at(whole);
+        if !last.is_empty() {
+            self.held = Some((offset + whole as u64, last.to_vec()));
+        }
+        self.row.write_all_at(now, offset)
     }
 
     fn finish(self: Box<Self>, disk: &Whole) -> Result<()> {
-        self.0.finish(disk.size)
+        let RawWriter { mut row, held, .. } = *self;
+        if let Some((at, mut held)) = held {
+            held.truncate(usize::try_from(disk.size - at).unwrap_or(UNIT));
+            row.write_all_at(&held, at)?;
+        }
+        row.finish(disk.size)
     }
 }

@@ -105,6 +105,12 @@ pub(crate) fn begins(head: &[u8], path: &Path) -> bool {
     claimed.is_some_and(|dialect| dialect != Dialect::Old || is_named(path))
 }
 
+/// Whether what begins with `head` has the mark of a tar's header, but a checksum that is wrong.
+pub(crate) fn is_damaged(head: &[u8]) -> bool {
+    let block = head.first_chunk::<{ BLOCK as usize }>();
+    block.is_some_and(|block| block[257..].starts_with(b"ustar") && header::claims(block).is_none())
+}
+
 /// Whether a file at `path` is named like a tar.
 pub fn is_named(path: &Path) -> bool {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());

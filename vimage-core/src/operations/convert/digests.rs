@@ -7,6 +7,7 @@ use crate::io::outputs::Unpublished;
 use crate::io::{FileReader, Outputs, ReadAt, Stored};
 use crate::observer::{Observer, Phase};
 use rayon::prelude::*;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -36,12 +37,20 @@ impl DigestFiles {
         self.0.iter().any(|known| known == path)
     }
 
-    /// Checks that they may be written.
+    /// Marks those that are there as going when the run succeeds.
+    ///
+    /// # Errors
+    /// As [`Outputs::supersede`].
+    pub(super) fn supersede(&self, run: &Outputs) -> Result<()> {
+        self.0.iter().filter(|path| path.is_file()).try_for_each(|path| run.supersede(path))
+    }
+
+    /// Checks that they may be written, and keeps their names.
     ///
     /// # Errors
     /// As [`Outputs::check`].
-    pub(super) fn check(&self, run: &Outputs) -> Result<()> {
-        self.0.iter().try_for_each(|path| run.check(path))
+    pub(super) fn reserve(&self, run: &Outputs) -> Result<()> {
+        self.0.iter().try_for_each(|path| run.reserve(path))
     }
 }
 
@@ -69,13 +78,13 @@ pub(super) fn write(outputs: &[Output], run: &Outputs, hashes: &[Hash], observer
         let Place::Path(path) = &output.place else { continue };
         for (index, beside) in DigestFiles::of(path, hashes).0.iter().enumerate() {
             let line = |file: &Unpublished| {
-                let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-                digest(&file.path, index).map(|digest| checksum_line(&digest, &name))
+                let name = file.path.file_name().unwrap_or_default().as_bytes();
+                digest(&file.path, index).map(|digest| checksum_line(&digest, name))
             };
-            let text: Option<String> = files[owner].iter().map(line).collect();
+            let text: Option<Vec<Vec<u8>>> = files[owner].iter().map(line).collect();
             let text = text.ok_or_else(|| Error::usage("a digest was not made").at_path(path))?;
-            let mut file = run.owned_by(owner).create(beside)?;
-            file.write_all_at(text.as_bytes(), 0)?;
+            let mut file = run.owned_by(owner).create_reserved(beside)?;
+            file.write_all_at(&text.concat(), 0)?;
             file.finish()?;
         }
     }

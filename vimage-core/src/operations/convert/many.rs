@@ -10,6 +10,7 @@ use crate::guest::Survey;
 use crate::image::Image;
 use crate::io::hash::Hash;
 use crate::io::outputs::Published;
+use crate::io::part::lock;
 use crate::io::{InOrder, Outputs, SharedFlow};
 use crate::layers::Masked;
 use crate::observer::{Observer, Phase};
@@ -132,8 +133,8 @@ pub struct Made {
 /// of them are whole; if one output fails, there are none.
 ///
 /// # Errors
-/// As [`convert`](crate::convert); `Usage` for outputs that do not go together, and for a stream where an output or an option needs to
-/// read by position, or the size in advance; `Corrupt` when an output reads back as something else.
+/// As [`convert`](crate::convert); `Usage` for outputs that do not go together, and for a stream where an option needs to read by
+/// position; `SizeUnknown` where an output needs to know the size in advance; `Corrupt` when an output reads back as something else.
 pub fn convert_all(
     disk: Disk<'_>,
     outputs: &[Output],
@@ -170,7 +171,7 @@ pub fn convert_all(
         let new = |size| Begun::new(output, size, &run, options);
         let (one, target) = match (new(disk.size()), &mut disk) {
             // One that has to say the size in front.
-            (Err(error), Disk::Stream(stream)) if stream.size().is_none() && error.kind() == ErrorKind::Usage => {
+            (Err(error), Disk::Stream(stream)) if error.kind() == ErrorKind::SizeUnknown => {
                 match stream.find_size(observer)? {
                     Some(size) => new(Some(size))?,
                     None => return Err(error),
@@ -231,15 +232,21 @@ fn base_of(outputs: &[Output], options: &Everywhere) -> Result<Option<crate::for
 struct Begun<'a> {
     ova: Option<SingleOva<'a>>,
     appliance: Option<&'a (Appliance, PackOptions)>,
-    /// Where the digests come about of what goes through a pipe.
-    flow: Option<Outputs>,
+    /// What goes through a pipe, and where its digests come about.
+    flow: Option<(SharedFlow, Outputs)>,
 }
 
 impl<'a> Begun<'a> {
     fn new(output: &'a Output, size: Option<u64>, run: &Outputs, options: &Everywhere) -> Result<(Self, Target)> {
         let files = match &output.place {
             Place::Path(path) => {
-                DigestFiles::of(path, &options.hashes).check(run)?;
+                DigestFiles::of(path, &options.hashes).reserve(run)?;
+                // What is replaced has other digests.
+                let other = Hash::NAMES.map(|(hash, _)| hash).into_iter().filter(|hash| !options.hashes.contains(hash));
+                let stale = DigestFiles::of(path, &other.collect::<Vec<_>>());
+                if options.replace {
+                    stale.supersede(run)?
+                }
                 run.clone()
             }
             Place::Flow(..) if options.verify => {
@@ -253,7 +260,10 @@ impl<'a> Begun<'a> {
         Ok(match &output.what {
             What::Image { format, create } => {
                 let target = by_name(format)?.create(output.place.name(), size, create, &files)?;
-                let flow = matches!(output.place, Place::Flow(..)).then_some(files);
+                let flow = match &output.place {
+                    Place::Flow(flow, _) => Some((Arc::clone(flow), files)),
+                    Place::Path(_) => None,
+                };
                 (Begun { ova: None, appliance: None, flow }, target)
             }
             What::Ova(_) if matches!(output.place, Place::Flow(..)) => {
@@ -273,7 +283,13 @@ impl<'a> Begun<'a> {
         let disks = self.ova.map(|ova| ova.finish(taken, survey.cloned())).transpose()?.unwrap_or_default();
         let notes = self.appliance.map(|(appliance, options)| notes(appliance, options)).unwrap_or_default();
         let dropped = Dropped::of(survey, taken.dropped);
-        let piped = self.flow.and_then(|flow| flow.digested().pop()).map(|(_, digests)| digests).unwrap_or_default();
+        let piped = match self.flow {
+            Some((flow, run)) => {
+                lock(&flow).finish()?;
+                run.digested().pop().map(|(_, digests)| digests).unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
         let digests = hashes.iter().copied().zip(piped).collect();
         Ok((Made { files: Vec::new(), digest_files: Vec::new(), dropped, disks, notes, digests }, member))
     }

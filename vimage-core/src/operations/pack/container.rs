@@ -235,7 +235,8 @@ impl Container for TarPipe {
 
     fn finish(mut self: Box<Self>) -> Result<()> {
         let zeros = vec![0; tar::end(self.at)];
-        self.push(&zeros)
+        self.push(&zeros)?;
+        lock(&self.flow).finish()
     }
 }
 

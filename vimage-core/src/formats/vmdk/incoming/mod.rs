@@ -18,6 +18,7 @@ use crate::image::Packing;
 use crate::io::{FileId, Incoming, Memory, Stop};
 use crate::observer::Observer;
 use crate::stream::{DiskStream, Stretch};
+use crate::target::LARGEST_UNIT;
 use front::Front;
 use std::sync::Arc;
 use stretch::Grains;
@@ -102,6 +103,11 @@ fn begin(incoming: &mut Incoming, stop: Stop<'_>) -> Result<(Hosted, Layout)> {
     let hosted = Hosted::check(&header)?;
     if hosted.form != Form::Marked {
         return Err(by_position("of VMDKs only streamOptimized ones have their grains in order").at_offset(8));
+    }
+    // Grains of which few make the memory of a run are read where they lie.
+    if hosted.grain > LARGEST_UNIT as u64 {
+        return Err(by_position(&format!("its grains of {} bytes are too large to be kept for a while", hosted.grain))
+            .at_offset(0x14));
     }
     let start = header.over_head.get().saturating_mul(SECTOR);
     let text = hosted.descriptor.map_or(SECTOR, |(offset, size)| offset.saturating_add(size).max(SECTOR));

@@ -209,7 +209,7 @@ mod tests {
         // Each job comes only when the one before was consumed.
         let jobs = (0..20_u64).flat_map(|job| {
             let consumed = &consumed;
-            let until = std::iter::from_fn(move || (consumed.get() < job).then(|| Ok(None)));
+            let until = std::iter::from_fn(move || (consumed.get() < job).then_some(Ok(None)));
             until.inspect(|_| std::thread::sleep(Duration::from_micros(100))).chain([Ok(Some(job))])
         });
         let count = |_: &u64, (): &()| {

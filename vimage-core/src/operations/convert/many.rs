@@ -245,7 +245,7 @@ impl<'a> Begun<'a> {
                 let other = Hash::NAMES.map(|(hash, _)| hash).into_iter().filter(|hash| !options.hashes.contains(hash));
                 let stale = DigestFiles::of(path, &other.collect::<Vec<_>>());
                 if options.replace {
-                    stale.supersede(run)?
+                    stale.supersede(run)?;
                 }
                 run.clone()
             }

@@ -67,7 +67,8 @@ impl Command {
     /// Whether the answer is to be JSON.
     pub(crate) fn json(&self) -> bool {
         match self {
-            Command::Convert(args) => args.json,
+            // Where an image goes there is no room for it.
+            Command::Convert(args) => args.json && args.target.as_deref() != Some("-".as_ref()),
             Command::Compact(args) => args.json,
             Command::Pack(args) => args.json,
             Command::Unpack(args) => args.json,
@@ -160,7 +161,14 @@ impl FromStr for DigestArg {
     type Err = Error;
 
     fn from_str(name: &str) -> vimage_core::Result<Self> {
-        if name == Algorithm::Content.name() { Ok(DigestArg::Content) } else { name.parse().map(DigestArg::File) }
+        if name == Algorithm::Content.name() {
+            return Ok(DigestArg::Content);
+        }
+        let unknown = |_| {
+            let names = Hash::NAMES.map(|(_, name)| name).join(", ");
+            Error::usage(format!("there is no digest \"{name}\"")).with_hint(format!("there are: content, {names}"))
+        };
+        name.parse().map(DigestArg::File).map_err(unknown)
     }
 }
 
@@ -353,6 +361,8 @@ const CONVERT_EXAMPLES: &str = "Examples:
       disk.ova: a machine with one processor and 1 GiB around the disk; vimage pack says more
   vimage convert disk.raw -O vmdk,qcow2,vdi,ova --digest sha256
       four outputs in one pass, each with its digest beside it
+  vimage convert disk.raw out/ -O 'qcow2:compress=on,cluster_size=1M,vmdk:split=2G,raw:file=copy.raw'
+      in the folder out, with settings for each
   zstd -dc disk.raw.zst | vimage convert -f raw - disk.qcow2
       out of a pipe, without a temporary file
   vimage convert disk.qcow2 -O raw - | ssh host 'cat > disk.raw'

@@ -83,6 +83,12 @@ impl Compression {
     pub fn fault(self, cause: io::Error) -> Error {
         match cause.raw_os_error() {
             Some(_) => Error::io("cannot read", cause),
+            // zstd's own words for a window that it was not allowed.
+            None if cause.to_string().contains("too much memory") => {
+                let most = 1_u64 << LARGEST_WINDOW;
+                Error::unsupported(format!("is compressed with a window of more than {most} bytes"))
+                    .with_hint("unpack it through a pipe: zstd -dc --long=31 FILE | vimage convert -")
+            }
             None => {
                 Error::corrupt(format!("is damaged or cut short where it is compressed with {}: {cause}", self.name()))
                     .with_hint("copy or download it again")

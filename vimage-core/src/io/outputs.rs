@@ -43,6 +43,8 @@ struct State {
     measured: Option<Vec<Published>>,
     /// What takes the bytes of files still to be made, where they are no files of their own.
     part: Option<Option<SharedPart>>,
+    /// Whether that takes nothing but from front to back.
+    flows: bool,
     sources: Vec<FileId>,
     /// The sources that the outputs come in the place of, if they do.
     in_place_of: Option<Vec<FileId>>,
@@ -127,6 +129,11 @@ impl Outputs {
     /// Whether what is made takes bytes from front to back only.
     pub fn in_order(&self) -> bool {
         self.state().part.is_some()
+    }
+
+    /// The same for what goes away from front to back: kinds of images that are written in another order are refused at once.
+    pub(crate) fn into_flow(part: SharedPart) -> Self {
+        Outputs::of(State { part: Some(Some(part)), flows: true, ..State::default() })
     }
 
     /// The finished files of a run that only measures, in the order in which they were finished.
@@ -232,6 +239,12 @@ impl Outputs {
 
     fn create_at(&self, path: &Path, in_order: bool) -> Result<OutputFile> {
         self.check(path)?;
+        if self.state().flows && !in_order {
+            return Err(Error::unsupported(
+                "this kind of image is not written from front to back, so it cannot be streamed",
+            )
+            .with_hint("name a file; raw, raw.zst, streamOptimized VMDKs (-O vmdk -c) and OVAs can be streamed"));
+        }
         let digesting = {
             let state = self.state();
             let digests = in_order && state.measured.is_none() && !state.hashes.is_empty();
@@ -397,6 +410,13 @@ impl State {
         if self.sources.contains(&FileId::of(there)) {
             return Err(Error::refused("is a file of the source, which is never overwritten")
                 .with_hint("give another name for the output"));
+        }
+        // What a link leads to is not written to; where that is no file, the link stands for it.
+        let stands_for = there.is_symlink().then(|| path.metadata().ok()).flatten();
+        if stands_for.is_some_and(|to| !to.is_file() && !to.is_dir()) {
+            return Err(
+                Error::refused("is no regular file, so it cannot be replaced by one").with_hint("- is standard output")
+            );
         }
         if !there.is_file() && !there.is_symlink() {
             return Err(Error::refused("is not a regular file, so it cannot be replaced by one")

@@ -84,7 +84,10 @@ fn copy(file: &dyn ReadAt, compression: Compression, out: Option<&File>, bounds:
         Error::unsupported(format!("unpacks to more than {what}"))
             .with_hint(format!("unpack it yourself, if you trust where it comes from: {} -d", compression.name()))
     };
-    let cannot = |cause| Error::io("cannot write what it unpacks to into the folder for temporary files", cause);
+    let cannot = |cause| {
+        Error::io("cannot write what it unpacks to into the folder for temporary files", cause)
+            .with_hint("name a folder with more room with TMPDIR")
+    };
     let mut source = compression.reader(BufReader::with_capacity(STEP, Row::new(file)))?;
     let mut buffer = vec![0; STEP];
     let (mut at, mut stored) = (0, 0);

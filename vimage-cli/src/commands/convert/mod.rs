@@ -14,9 +14,11 @@ use crate::args::{Cache, ConvertArgs, DigestArg, TrimArg};
 use crate::progress::Progress;
 use places::is_pipe;
 use source::Source;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
 use vimage_core::io::SharedFlow;
+use vimage_core::io::hash::Hash;
 use vimage_core::operations::{Everywhere, Output, Place, What, convert_all, pack_image_into};
 use vimage_core::{Error, ErrorKind, Result, Trim};
 use wanted::{Kind, Wanted, wanted};
@@ -77,13 +79,14 @@ fn everywhere(args: &ConvertArgs) -> Everywhere {
         DigestArg::File(hash) => Some(*hash),
         DigestArg::Content => None,
     };
+    let hashes: BTreeSet<Hash> = args.digest.iter().filter_map(hash).collect();
     Everywhere {
         replace: args.force,
         flush: args.target_cache == Cache::Writeback,
         allow_external: args.open.allow_external,
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         memory: args.memory.map(|size| size.0),
-        hashes: args.digest.iter().filter_map(hash).collect(),
+        hashes: hashes.into_iter().collect(),
         content: args.digest.contains(&DigestArg::Content),
         verify: args.verify,
     }

@@ -132,10 +132,10 @@ fn read(list: &str, general: &CreateOptions) -> Result<Vec<Wanted>> {
         };
         if let Some(name) = name {
             let create = CreateOptions { ..general.clone() };
-            all.push(Wanted { kind: Kind::named(name)?, create, file: None });
+            all.push(Wanted { kind: Kind::named(&name.replace(COMMA, ","))?, create, file: None });
         }
         let last = all.last_mut().ok_or_else(|| {
-            Error::usage(format!("\"{part}\" stands before any format"))
+            Error::usage(format!("\"{}\" stands before any format", part.replace(COMMA, ",")))
                 .with_hint("-O 'qcow2:compression_type=zstd,vmdk' has the setting behind its format")
         })?;
         if let Some(setting) = setting.filter(|setting| !setting.is_empty()) {

@@ -254,7 +254,7 @@ impl<'a> Begun<'a> {
                     .with_hint("name a file, or leave out --verify"));
             }
             Place::Flow(flow, _) => {
-                Outputs::into_part(Arc::new(Mutex::new(InOrder::new(Arc::clone(flow))))).digesting(&options.hashes)
+                Outputs::into_flow(Arc::new(Mutex::new(InOrder::new(Arc::clone(flow))))).digesting(&options.hashes)
             }
         };
         Ok(match &output.what {

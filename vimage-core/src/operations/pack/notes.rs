@@ -30,17 +30,20 @@ fn ovf(appliance: &Appliance, host: Host) -> Vec<Note> {
     vec![
         (
             any && appliance.firmware != Firmware::Bios,
-            "VirtualBox starts it by BIOS, not UEFI: --for virtualbox says it in VirtualBox's own way",
+            "VirtualBox starts it by BIOS, not UEFI: vimage pack --for virtualbox says it in VirtualBox's own way",
         ),
         (virtualbox && secure, "secure boot has to be switched on by hand: VirtualBox reads no setting of it"),
-        (!virtualbox && forwards(appliance), "ports are not forwarded: only VirtualBox takes that (--for virtualbox)"),
+        (
+            !virtualbox && forwards(appliance),
+            "ports are not forwarded: only VirtualBox takes that (vimage pack --for virtualbox)",
+        ),
         (
             any && !appliance.configurations.is_empty(),
-            "VirtualBox does not know variants and takes the last one's processors and memory: --for vmware or --for virtualbox",
+            "VirtualBox does not know variants and takes the last one's processors and memory: vimage pack --for vmware or --for virtualbox",
         ),
         (
             !vmware && has(appliance, &[NetworkModel::Vmxnet3, NetworkModel::E1000e]),
-            "the network card is an E1000, which all know: --for vmware keeps vmxnet3 and e1000e",
+            "the network card is an E1000, which all know: vimage pack --for vmware keeps vmxnet3 and e1000e",
         ),
         (
             !virtualbox && has(appliance, &[NetworkModel::Virtio]),

@@ -166,6 +166,39 @@ fn a_compressed_image_that_is_read_by_position_is_unpacked_first() {
 }
 
 #[test]
+fn grains_out_of_order_are_found_on_the_way_and_read_by_position() {
+    let folder = Folder::new();
+    // Noise, so that each of four grains is as long as the others: stored, 129 sectors with its marker.
+    let mut state = 88_172_645_463_325_252_u64;
+    let mut noise = Vec::new();
+    while noise.len() < 256 << 10 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        noise.extend_from_slice(&state.to_le_bytes());
+    }
+    folder.put("n.raw", &noise);
+    folder.makes("convert -q n.raw n.vmdk -c", &["n.vmdk"]);
+    let mut vmdk = folder.read("n.vmdk");
+    let sector = |number: usize| number * 512;
+    let (first, rest) = vmdk[sector(128)..].split_at_mut(sector(129));
+    first.swap_with_slice(&mut rest[..sector(129)]);
+    // Their table is behind the four, and a marker.
+    let table = &mut vmdk[sector(128 + 4 * 129 + 1)..];
+    assert_eq!(table[..8], [128, 0, 0, 0, 1, 1, 0, 0]);
+    table[..8].rotate_left(4);
+    folder.put("swapped.vmdk", &vmdk);
+    folder.same("n.raw", "swapped.vmdk");
+    fails(&send(&folder, "convert - x.raw", &vmdk), &["--spool"]);
+    assert!(send(&folder, "convert -q - y.raw --spool .", &vmdk).status.success());
+    folder.expect(&["y.raw"]);
+    let packed = Command::new("gzip").args(["-c", "swapped.vmdk"]).current_dir(folder.path("")).output().unwrap();
+    folder.put("swapped.vmdk.gz", packed.stdout);
+    folder.makes("convert -q swapped.vmdk.gz z.raw", &["z.raw"]);
+    assert!(folder.read("y.raw") == noise && folder.read("z.raw") == noise);
+}
+
+#[test]
 fn a_fault_is_told_while_nothing_comes() {
     let folder = Folder::new();
     let mut child = folder

@@ -108,18 +108,7 @@ impl MainFile {
         };
         let piece = Some(first.size());
         let pieces = Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
-        let allocated = pieces.allocated();
-        Ok(MainFile {
-            file: Arc::new(pieces),
-            path,
-            id,
-            allocated,
-            piece,
-            neighbors,
-            archive,
-            packed: None,
-            format: None,
-        })
+        Ok(Self::of_pieces(pieces, path, id, piece, neighbors))
     }
 
     pub(super) fn of_disk(disk: &DiskFile) -> Result<Self> {
@@ -148,18 +137,14 @@ impl MainFile {
         neighbors.note(id, first_path);
         let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let pieces = Pieces::join_chunks(first, stem, &neighbors).map_err(|error| error.at_path(&path))?;
+        Ok(Self::of_pieces(pieces, path, id, piece, neighbors))
+    }
+
+    /// What `pieces`, the first of which is `piece` bytes long, make together.
+    fn of_pieces(pieces: Pieces, path: PathBuf, id: FileId, piece: Option<u64>, neighbors: Neighbors) -> Self {
         let allocated = pieces.allocated();
-        Ok(MainFile {
-            file: Arc::new(pieces),
-            path,
-            id,
-            allocated,
-            piece,
-            neighbors,
-            archive: None,
-            packed: None,
-            format: None,
-        })
+        let file = Arc::new(pieces);
+        MainFile { file, path, id, allocated, piece, neighbors, archive: None, packed: None, format: None }
     }
 
     pub(super) fn describe(&self, options: &OpenOptions) -> Result<(ImageInfo, u64)> {

@@ -234,7 +234,10 @@ pub(crate) struct OutputArgs {
     /// Compress: for vmdk, the streamOptimized kind; for qcow2, its clusters
     #[arg(short, long)]
     pub(crate) compress: bool,
-    /// How hard to compress; means -c too: 0 (not at all) to 12 (slowest), 5 by default; for zstd and raw.zst 1 to 22, and 3
+    /// How hard to compress; means -c too: 0 (not at all) to 12 (slowest); for zstd and raw.zst 1 to 22
+    ///
+    /// By default 5 for vmdk, 4 for qcow2, 3 for zstd. What is compressed already and can be shared with the source stays as it is unless
+    /// a level is asked for.
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<u32>,
     /// Write only what differs from this image, which lies beneath the output (qcow2)

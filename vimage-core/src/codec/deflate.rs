@@ -16,6 +16,7 @@ pub const LEVELS: std::ops::RangeInclusive<u32> = 0..=12;
 thread_local! {
     static COMPRESSOR: RefCell<Option<(u32, Compressor)>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    static INFLATER: RefCell<flate2::Decompress> = RefCell::new(flate2::Decompress::new(false));
 }
 
 /// A checked level of compression.
@@ -29,6 +30,10 @@ impl Default for Level {
 }
 
 impl Level {
+    /// A level lighter than the usual one, for formats whose other writers use a window of 4 KiB: it takes a fifth less time, for
+    /// 2 % more bytes (Debian's root disk: 812 MB after 796, and 854 MB from QEMU).
+    pub const LIGHT: Level = Level(DEFAULT_LEVEL - 1);
+
     /// The level `number`, one of [`LEVELS`].
     ///
     /// # Errors
@@ -117,10 +122,75 @@ pub fn inflate(packed: &[u8], wrapping: Wrapping, out: &mut [u8]) -> Result<usiz
     })
 }
 
+/// Turns the stream from `start` of `stream` on, which may be followed by bytes that are not of it, into the same in the other wrapping,
+/// `to`; `plain` is filled with what it holds. Says whether that went well; where it did not, `stream` from `start` on and `plain` are of
+/// no use.
+///
+/// Inflating is all that it takes: a stream in zlib's wrapping ends with the checksum of what it holds.
+pub fn rewrap(stream: &mut Vec<u8>, start: usize, to: Wrapping, plain: &mut [u8]) -> bool {
+    match to {
+        Wrapping::None => {
+            let whole = inflate(&stream[start..], Wrapping::Zlib, plain).is_ok_and(|len| len == plain.len());
+            if whole {
+                stream.drain(start..start + ZLIB_HEADER.len());
+                // Less than the checksum where something follows it; whoever inflates the stream reads neither.
+                stream.truncate(stream.len() - ZLIB_TRAILER);
+            }
+            whole
+        }
+        Wrapping::Zlib => {
+            // libdeflate does not tell where a stream ends.
+            let (ended, taken, given) = INFLATER.with_borrow_mut(|inflater| {
+                inflater.reset(false);
+                let status = inflater.decompress(&stream[start..], plain, flate2::FlushDecompress::Finish);
+                (matches!(status, Ok(flate2::Status::StreamEnd)), inflater.total_in(), inflater.total_out())
+            });
+            stream.truncate(start + taken as usize);
+            stream.splice(start..start, ZLIB_HEADER);
+            stream.extend_from_slice(&libdeflater::adler32(plain).to_be_bytes());
+            ended && given == plain.len() as u64
+        }
+    }
+}
+
+/// RFC 1950, section 2.2: deflate with a window of 32 KiB, no dictionary, the default level.
+const ZLIB_HEADER: [u8; 2] = [0x78, 0x9c];
+
+/// Bytes of the checksum that ends zlib's wrapping.
+const ZLIB_TRAILER: usize = 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+
+    #[test]
+    fn a_stream_is_wrapped_anew_and_what_follows_it_left_behind() {
+        let plain: Vec<u8> = (0..65_536_u32).map(|i| ((i * i) >> 7) as u8).collect();
+        for (from, to) in [(Wrapping::None, Wrapping::Zlib), (Wrapping::Zlib, Wrapping::None)] {
+            let mut stream = b"head".to_vec();
+            deflate(&plain, Level::default(), from, &mut stream).unwrap();
+            let whole = stream.clone();
+            stream.extend_from_slice(b"what follows");
+            let mut held = vec![0; plain.len()];
+            assert!(rewrap(&mut stream, 4, to, &mut held));
+            assert!(stream.starts_with(b"head") && held == plain);
+            // A reader that is not ours, and that takes no byte too many in zlib's wrapping.
+            let mut reader = flate2::Decompress::new(to == Wrapping::Zlib);
+            let mut back = vec![0; plain.len()];
+            let status = reader.decompress(&stream[4..], &mut back, flate2::FlushDecompress::Finish).unwrap();
+            assert!(status == flate2::Status::StreamEnd && back == plain);
+            assert!(to == Wrapping::None || reader.total_in() as usize == stream.len() - 4);
+            // Damaged, cut, or of another length.
+            let mut damaged = whole.clone();
+            damaged[2000] ^= 0x10;
+            assert!(to == Wrapping::Zlib || !rewrap(&mut damaged, 4, to, &mut held));
+            assert!(!rewrap(&mut whole[..whole.len() / 2].to_vec(), 4, to, &mut held));
+            assert!(!rewrap(&mut whole.clone(), 4, to, &mut held[1..]));
+            assert!(!rewrap(&mut whole.clone(), 4, to, &mut vec![0; plain.len() + 1]));
+            assert!(!rewrap(&mut b"head".to_vec(), 4, to, &mut held));
+        }
+    }
 
     #[test]
     fn every_level_comes_back_and_appends() {

@@ -1,6 +1,7 @@
 //! What a caller wants of an output, in the words that qemu-img uses.
 
 use crate::error::{Error, Result};
+use crate::target::Target;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +13,8 @@ pub struct CreateOptions {
     pub settings: Settings,
     /// Compress: `-c`.
     pub compress: bool,
-    /// The level of compression, where the target compresses.
+    /// The level of compression, where the target compresses. With one, every unit is compressed anew; without, those of the source
+    /// that the target can share stay as they are.
     pub level: Option<u32>,
     /// The size in bytes that no file of the output may pass: `--split`.
     pub split: Option<u64>,
@@ -44,6 +46,14 @@ impl CreateOptions {
             }
             split => Ok(split),
         }
+    }
+
+    /// `target`, which takes over no unit of another level than is asked for.
+    pub(crate) fn at_level(&self, mut target: Target) -> Target {
+        if self.level.is_some() {
+            target.units.takes = None;
+        }
+        target
     }
 
     /// Checks that no backing file is asked for.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::observer::{Observer, Phase};
-use crate::pipeline::{InFlight, Plan, SLAB, Slab, in_order, read_data};
+use crate::pipeline::{CUT, InFlight, Plan, Slab, in_order, read_data};
 use crate::zero::is_zero;
 use std::cell::Cell;
 
@@ -26,7 +26,7 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
     observer.begin(Phase::Work, Some(size));
     in_order(
         InFlight::usual(),
-        Plan::new([one, two], size, SLAB, observer).take_while(|_| found.get().is_none()).map(|slab| slab.map(Some)),
+        Plan::new([one, two], size, CUT, observer).take_while(|_| found.get().is_none()).map(|slab| slab.map(Some)),
         |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
         |slab, buffers| {
             if observer.cancelled() {

@@ -4,7 +4,7 @@ use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::observer::{Observer, Phase};
-use crate::pipeline::{self, Disk, How, InFlight, Plan, SLAB, in_order, read_data};
+use crate::pipeline::{self, CUT, Disk, How, InFlight, Plan, in_order, read_data};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::str::FromStr;
@@ -72,7 +72,7 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     observer.begin(Phase::Work, Some(image.size()));
     in_order(
         InFlight::usual(),
-        Plan::new([image], image.size(), SLAB, observer).map(|slab| slab.map(Some)),
+        Plan::new([image], image.size(), CUT, observer).map(|slab| slab.map(Some)),
         |slab, data: &mut Vec<u8>| {
             data.resize(slab.len, 0);
             read_data(image, slab.offset, &slab.data[0], data)

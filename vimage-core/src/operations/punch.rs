@@ -11,7 +11,7 @@ use crate::io::outputs::Published;
 use crate::io::punch::Puncher;
 use crate::layers::Masked;
 use crate::observer::{Observer, Phase};
-use crate::pipeline::{InFlight, Plan, SLAB, in_order, read_data};
+use crate::pipeline::{CUT, InFlight, Plan, in_order, read_data};
 use crate::ranges::Ranges;
 use crate::zero::is_zero;
 use std::ops::Range;
@@ -71,7 +71,7 @@ fn punch_zeros(image: &dyn Image, unused: &Ranges, puncher: Option<&Puncher>, ob
     observer.begin(Phase::Work, Some(image.size()));
     in_order(
         InFlight::usual(),
-        Plan::new([&masked], image.size(), SLAB, observer).map(|slab| slab.map(Some)),
+        Plan::new([&masked], image.size(), CUT, observer).map(|slab| slab.map(Some)),
         |slab, (data, zeros): &mut (Vec<u8>, Vec<Range<u64>>)| {
             zeros.clear();
             data.resize(slab.len, 0);

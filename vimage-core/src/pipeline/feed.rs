@@ -1,6 +1,6 @@
 //! Where slabs come from: an image, read by position, or a stream, read by a thread of its own.
 
-use super::plan::{Plan, Slab};
+use super::plan::{Cut, Plan, Slab};
 use crate::error::{Error, Result};
 use crate::image::{Image, Packing};
 use crate::io::FileId;
@@ -90,20 +90,20 @@ impl<'a> Disk<'a> {
         }
     }
 
-    /// Gives `work` the slabs of `slab` bytes in which it or `base` holds data; returns the disk's size.
+    /// Gives `work` the slabs, `cut` so, in which it or `base` holds data; returns the disk's size.
     ///
     /// # Errors
     /// Those of `work`, which passes on those of its jobs; `Usage` for a stream over a base.
     pub(super) fn feed(
         self,
         base: Option<&'a dyn Image>,
-        slab: usize,
+        cut: Cut,
         observer: &dyn Observer,
         work: impl FnOnce(&mut Jobs<'_, '_>) -> Result<()>,
     ) -> Result<u64> {
         match self {
             Disk::Image(image) => {
-                let plan = Plan::new([image, base.unwrap_or(&crate::layers::Zeros(0))], image.size(), slab, observer);
+                let plan = Plan::new([image, base.unwrap_or(&crate::layers::Zeros(0))], image.size(), cut, observer);
                 work(&mut plan.map(|slab| Ok(Some(Job { slab: slab?, image: Shown::Whole(image) }))))?;
                 Ok(image.size())
             }
@@ -113,7 +113,7 @@ impl<'a> Disk<'a> {
             }
             Disk::Stream(stream) => {
                 let stream = Mutex::new(stream);
-                read_ahead(&stream, slab, observer, work)?;
+                read_ahead(&stream, cut.slab, observer, work)?;
                 let size = lock(&stream).size();
                 size.ok_or_else(|| Error::corrupt("the stream ended without telling how large the disk is"))
             }

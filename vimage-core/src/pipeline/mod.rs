@@ -7,7 +7,7 @@ mod prepare;
 mod read;
 
 pub use feed::Disk;
-pub use plan::{Plan, Slab};
+pub use plan::{Cut, Plan, Slab};
 
 pub(crate) use order::{InFlight, in_order};
 pub(crate) use read::read_data;
@@ -24,6 +24,9 @@ use prepare::{Encoders, Prepared};
 /// Bytes that a worker reads at a time: enough to make the cost of a system call small, few enough for the slabs in flight
 /// to stay in the processor's outer cache.
 pub const SLAB: usize = 1 << 20;
+
+/// How a disk is cut where nothing is written: at the blocks of [`ContentDigest`].
+pub const CUT: Cut = Cut { slab: SLAB, unit: crate::digest::BLOCK };
 
 /// Bytes that slabs in flight take at most, unless the caller says something else; less where streams and many outputs hold more.
 pub const MEMORY: u64 = 128 << 20;
@@ -65,7 +68,7 @@ pub struct Taken {
 /// Reads each slab of `disk` once and feeds all `targets`. They are not finished.
 ///
 /// What `base` holds too is not written: it lies beneath the targets, and is [`Zeros`] where nothing does. Packed units that a target
-/// takes as they are go to it unopened. Whatever the targets are, each gets what it would get alone.
+/// takes as they are go to it unopened; those that differ in their wrapping alone are not deflated again. Whatever the targets are, each gets what it would get alone.
 ///
 /// # Errors
 /// The first fault in disk order; `Cancelled` when the observer stops it; `Usage` for a stream over a base.
@@ -76,7 +79,8 @@ pub fn run<'a>(
     how: How,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let slab = targets.iter().map(|target| target.units.size.min(LARGEST_UNIT)).fold(SLAB, usize::max);
+    let unit = targets.iter().map(|target| target.units.size.min(LARGEST_UNIT)).fold(CUT.unit, usize::max);
+    let cut = Cut { slab: SLAB.max(unit), unit };
     let identified = how.digest || targets.iter().any(|target| target.identified);
     // What is compared with a base has to be looked into.
     let packing = if base.is_none() { disk.packing() } else { None };
@@ -85,12 +89,12 @@ pub fn run<'a>(
     let (units, mut writers): (Vec<_>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
     let encoders = Encoders::new(units, packing, identified, checked);
     let memory = how.memory.unwrap_or_else(|| MEMORY.saturating_sub(disk.holds() + holds(writers.len())));
-    let buffers = InFlight::within(memory, encoders.cost(slab, base.is_some()));
+    let buffers = InFlight::within(memory, encoders.cost(cut.slab, base.is_some()));
     let mut fold = Fold::default();
     let mut taken = vec![Taken::default(); writers.len()];
     observer.begin(Phase::Work, disk.size());
     let beneath = base.unwrap_or(&Zeros(0));
-    let size = disk.feed(base, slab, observer, |jobs| {
+    let size = disk.feed(base, cut, observer, |jobs| {
         in_order(
             buffers,
             jobs,

@@ -1,17 +1,18 @@
 //! Work on many threads, results in order, memory bounded by the work in flight.
 //!
-//! Jobs go to rayon's pool in order, each with a buffer; what comes back early waits for its turn. There are only so many
-//! buffers, and a job starts only when there is one for it, so memory does not grow when the consumer is slow or one job
-//! takes long.
+//! Jobs go to rayon's pool in order, and each takes a buffer when it starts; what comes back early waits for its turn. There are
+//! only so many jobs in flight, so memory does not grow when the consumer is slow or one job takes long. The buffer that came back
+//! last goes out first, and so no more are made than are needed.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// How many jobs are in flight, each with a buffer.
+/// How many jobs are in flight, each with a buffer at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InFlight(usize);
 
@@ -53,9 +54,10 @@ where
     B: Default + Send,
 {
     let mut jobs = jobs.fuse();
-    let mut buffers: Vec<B> = std::iter::repeat_with(B::default).take(in_flight.0).collect();
+    let buffers: Mutex<Vec<B>> = Mutex::default();
+    let kept = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
     let stop = AtomicBool::new(false);
-    let (work, stop) = (&work, &stop);
+    let (work, stop, kept) = (&work, &stop, &kept);
     rayon::in_place_scope(|scope| {
         let (done, results) = channel();
         let mut waiting = BTreeMap::new();
@@ -64,7 +66,7 @@ where
         loop {
             // Whether there may be more jobs, and whether there is one now.
             let (mut ended, mut later) = (false, false);
-            while !later && let Some(mut buffer) = buffers.pop() {
+            while !later && begun - consumed < in_flight.0 as u64 {
                 let (number, done) = (begun, done.clone());
                 match jobs.next() {
                     None => {
@@ -72,12 +74,12 @@ where
                         break;
                     }
                     Some(Ok(None)) => {
-                        buffers.push(buffer);
                         later = true;
                         continue;
                     }
                     Some(Err(error)) => drop(waiting.insert(number, Err(error))),
                     Some(Ok(Some(job))) => scope.spawn(move |_| {
+                        let mut buffer = kept().pop().unwrap_or_default();
                         let worked = catch_unwind(AssertUnwindSafe(|| match stop.load(Ordering::Relaxed) {
                             true => Err(Error::cancelled()),
                             false => work(&job, &mut buffer),
@@ -109,7 +111,7 @@ where
                 consumed += 1;
                 outcome = ready.and_then(|(job, buffer)| {
                     consume(&job, &buffer)?;
-                    buffers.push(buffer);
+                    kept().push(buffer);
                     Ok(())
                 });
                 // A buffer is free: the next job begins first, where there is one.

@@ -6,12 +6,12 @@ use crate::image::Image;
 use crate::observer::Observer;
 use std::ops::Range;
 
-/// A stretch of the disk, aligned to its own size, that one worker reads and encodes at a time.
+/// A stretch of the disk that one worker reads and encodes at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slab<const N: usize = 1> {
-    /// Where it starts: a multiple of the slab size.
+    /// Where it starts: a multiple of the plan's unit.
     pub offset: u64,
-    /// Its bytes: the slab size, or less at the disk's end.
+    /// Its bytes: a number of units, or less at the disk's end.
     pub len: usize,
     /// For each image, the ranges within the slab that have to be read, as offsets from its start; the rest is zero.
     /// Ascending. They are found out once, by the plan: asking a file system where its next hole is can cost as much as
@@ -30,20 +30,29 @@ impl<const N: usize> Slab<N> {
 pub struct Plan<'a, const N: usize = 1> {
     images: [DataRanges<'a>; N],
     observer: &'a dyn Observer,
-    slab: u64,
+    cut: Cut,
     size: u64,
     at: u64,
 }
 
+/// How a disk is cut into slabs; both are powers of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// No slab goes across a multiple of so many bytes.
+    pub slab: usize,
+    /// Slabs start and end at multiples of so many bytes, the last one at the disk's end.
+    pub unit: usize,
+}
+
 impl<'a, const N: usize> Plan<'a, N> {
-    /// Slabs of `slab` bytes (a power of two) of the first `size` bytes, wherever one of `images` holds data. A walk over
-    /// many extents without data asks `observer` whether to go on.
-    pub fn new(images: [&'a dyn Image; N], size: u64, slab: usize, observer: &'a dyn Observer) -> Self {
+    /// Slabs of the first `size` bytes, wherever one of `images` holds data, and no longer than needed: where data are few, filling up
+    /// slabs with zeros would take more time than reading. A walk over many extents without data asks `observer` whether to go on.
+    pub fn new(images: [&'a dyn Image; N], size: u64, cut: Cut, observer: &'a dyn Observer) -> Self {
         let ranges = |image: &'a dyn Image| DataRanges {
             extents: Extents::within(image, 0..size.min(image.size())),
             held: 0..0,
         };
-        Plan { images: images.map(ranges), observer, slab: slab as u64, size, at: 0 }
+        Plan { images: images.map(ranges), observer, cut, size, at: 0 }
     }
 
     fn slab(&mut self) -> Result<Option<Slab<N>>> {
@@ -53,9 +62,10 @@ impl<'a, const N: usize> Plan<'a, N> {
             first = first.into_iter().chain(start).min();
         }
         let Some(first) = first else { return Ok(None) };
-        let offset = first / self.slab * self.slab;
-        let end = (offset + self.slab).min(self.size);
-        let mut slab = Slab { offset, len: (end - offset) as usize, data: std::array::from_fn(|_| Vec::new()) };
+        let Cut { slab, unit } = self.cut;
+        let offset = first / unit as u64 * unit as u64;
+        let end = (first / slab as u64 * slab as u64).saturating_add(slab as u64).min(self.size);
+        let mut slab = Slab { offset, len: 0, data: std::array::from_fn(|_| Vec::new()) };
         for (ranges, data) in self.images.iter_mut().zip(&mut slab.data) {
             let mut at = offset;
             while let Some(range) = ranges.from(at, self.observer)?.filter(|range| range.start < end) {
@@ -67,6 +77,8 @@ impl<'a, const N: usize> Plan<'a, N> {
                 at = part.end;
             }
         }
+        let held = slab.data.iter().filter_map(|data| data.last()).map(|range| range.end).max().unwrap_or(0);
+        slab.len = held.next_multiple_of(unit).min((end - offset) as usize);
         self.at = end;
         Ok(Some(slab))
     }
@@ -127,7 +139,20 @@ mod tests {
     }
 
     fn offsets<const N: usize>(images: [&dyn Image; N], size: u64) -> Vec<(u64, usize)> {
-        Plan::new(images, size, 16, &()).map(|slab| slab.map(|slab| (slab.offset, slab.len)).unwrap()).collect()
+        offsets_in(Cut { slab: 16, unit: 16 }, images, size)
+    }
+
+    fn offsets_in<const N: usize>(cut: Cut, images: [&dyn Image; N], size: u64) -> Vec<(u64, usize)> {
+        Plan::new(images, size, cut, &()).map(|slab| slab.map(|slab| (slab.offset, slab.len)).unwrap()).collect()
+    }
+
+    #[test]
+    fn slabs_are_no_longer_than_their_data_in_units() {
+        let disk = disk(&[37, 6, 1, 1, 100, 20]);
+        let cut = Cut { slab: 16, unit: 4 };
+        assert_eq!(offsets_in(cut, [&disk], 165), [(36, 12), (144, 16), (160, 5)]);
+        let data: Vec<_> = Plan::new([&disk], 165, cut, &()).map(|slab| slab.unwrap().data).collect();
+        assert_eq!(data, [[vec![1..7, 8..9]], [vec![1..16]], [vec![0..5]]]);
     }
 
     #[test]
@@ -140,7 +165,8 @@ mod tests {
     #[test]
     fn what_to_read_is_told_once() {
         let disk = disk(&[3, 2, 4, 30, 1, 1]);
-        let data: Vec<_> = Plan::new([&disk], 41, 16, &()).map(|slab| slab.unwrap().data).collect();
+        let data: Vec<_> =
+            Plan::new([&disk], 41, Cut { slab: 16, unit: 16 }, &()).map(|slab| slab.unwrap().data).collect();
         assert_eq!(data, [[vec![3..5, 9..16]], [vec![0..16]], [vec![0..7, 8..9]]]);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use vimage_core::digest::{BlockHash, Fold, hash_blocks};
 use vimage_core::formats::{StreamOptions, open_stream};
 use vimage_core::io::Incoming;
-use vimage_core::pipeline::{Plan, SLAB};
+use vimage_core::pipeline::{CUT, Cut, Plan, SLAB};
 use vimage_core::{ContentDigest, DiskStream, Image, OpenImage, OpenOptions, Result, open};
 use vimage_fixtures::Disk;
 
@@ -52,7 +52,7 @@ pub(crate) fn same(stream: Box<dyn DiskStream>, image: &dyn Image, name: &str) {
 /// The same, in stretches of `slab` bytes.
 pub(crate) fn same_by(slab: usize, mut stream: Box<dyn DiskStream>, image: &dyn Image, name: &str) {
     let wanted = slab;
-    let mut plan = Plan::new([image], image.size(), wanted, &());
+    let mut plan = Plan::new([image], image.size(), Cut { slab, unit: slab }, &());
     assert_eq!(stream.packing(), image.packing(), "{name}");
     while let Some(stretch) = stream.next(wanted, &()).unwrap_or_else(|error| panic!("{name}: {error}")) {
         let slab = plan.next().unwrap_or_else(|| panic!("{name}: more than there is")).unwrap();
@@ -124,7 +124,7 @@ pub(crate) fn ends(stream: Result<Box<dyn DiskStream>>) -> Result<()> {
 
 pub(crate) fn sum_of_image(image: &dyn Image) -> Result<Sum> {
     let mut summer = Summer::default();
-    for slab in Plan::new([image], image.size(), SLAB, &()) {
+    for slab in Plan::new([image], image.size(), CUT, &()) {
         let slab = slab?;
         summer.add(image, slab.offset, slab.len, &slab.data[0])?;
     }

@@ -57,7 +57,7 @@ impl Default for WriteOptions {
         WriteOptions {
             version: Version::V1_1,
             cluster_size: 64 << 10,
-            compression: Compression::Zlib { level: deflate::Level::default(), near: false },
+            compression: Compression::Zlib { level: deflate::Level::LIGHT, near: false },
             compress: false,
             extended_l2: false,
             refcount_bits: 16,
@@ -108,7 +108,8 @@ impl WriteOptions {
         };
         let compression = match settings.get("compression_type") {
             None | Some("zlib") => {
-                let level = words.level.map(deflate::Level::new).transpose()?.unwrap_or_default();
+                let usual = if near { deflate::Level::default() } else { deflate::Level::LIGHT };
+                let level = words.level.map(deflate::Level::new).transpose()?.unwrap_or(usual);
                 Compression::Zlib { level, near }
             }
             Some("zstd") if near => return Err(Error::usage("window goes with zlib, not with zstd")),

@@ -12,7 +12,6 @@ use crate::formats::Source;
 use crate::formats::cache::TableCache;
 use crate::image::{Image, ImageInfo, Packing, Parent, Part, Snapshot};
 use crate::io::ReadAt;
-use crate::zero::is_zero;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -208,11 +207,12 @@ impl Qcow2Image {
             let end = (first + absent) as u64;
             return Ok(Extent::new(offset..end.saturating_mul(self.span).min(self.size), Content::Hole));
         };
-        // An entry of zero is a cluster that is nowhere.
-        if is_zero(&slice.table) {
-            return Ok(Extent::new(offset..slice.end, Content::Hole));
-        }
         let (first, mut end) = self.piece(&slice, offset)?;
+        if first.content == Content::Hole {
+            let index = (offset - slice.start) / self.cluster;
+            let absent = index + self.entries.absent(&slice.table, index as usize) as u64;
+            end = end.max((slice.start + absent * self.cluster).min(slice.end));
+        }
         while end < slice.end.min(limit) {
             let (next, stop) = self.piece(&slice, end)?;
             if next.content != first.content || next.at != first.at.map(|at| at + (end - offset)) {

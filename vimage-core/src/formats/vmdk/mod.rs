@@ -62,7 +62,7 @@ impl Format for Vmdk {
     }
 
     fn create(&self, path: &Path, capacity: Option<u64>, options: &CreateOptions, outputs: &Outputs) -> Result<Target> {
-        create(path, capacity, &WriteOptions::from_words(options)?, outputs)
+        create(path, capacity, &WriteOptions::from_words(options)?, outputs).map(|target| options.at_level(target))
     }
 }
 

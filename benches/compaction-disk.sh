@@ -18,6 +18,10 @@ mke2fs -q -F -t ext4 -U 6ba7b810-9dad-41d1-80b4-00c04fd430c8 -E hash_seed=6ba7b8
 seq 1 2 120 | sed 's/^/rm file-/' >"$folder/delete"
 debugfs -w -f "$folder/delete" "$folder/disk.raw" >/dev/null 2>&1
 e2fsck -fn "$folder/disk.raw" >/dev/null 2>&1
+# Left to itself, the file has space that was set aside and never written, which is data or a hole by what the page cache happens to
+# hold of it. Every block of zeros is a hole in this copy.
+cp --sparse=always "$folder/disk.raw" "$folder/sparse.raw"
+mv "$folder/sparse.raw" "$folder/disk.raw"
 target/release/vimage convert -q "$folder/disk.raw" "$folder/disk.qcow2"
 rm -r "$folder/files" "$folder/delete"
 # Where the holes of a file are can depend on whether it is on the disk yet.

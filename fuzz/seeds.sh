@@ -191,7 +191,7 @@ for kind in image package seven_zip guest; do
 done
 streams() { # HOW FILE…: the first byte says how it comes
     for file in "${@:2}"; do
-        [ "$(stat -c %s "$file")" -lt 300000 ] || continue
+        [ "$(stat -c %s "$file")" -lt 200000 ] || continue
         # shellcheck disable=SC2059
         { printf "$1"; cat "$file"; } >"$corpus/stream/$(printf %s "$1" | tr -d '\\')-$(basename "$file")"
     done

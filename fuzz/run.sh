@@ -15,8 +15,8 @@ corpus=${VIMAGE_CORPUS:-corpus}
 # No input takes so long, nor so much: memory of Rust is bounded in src/lib.rs, and that of libraries in C by this.
 limits=(-timeout=20 -rss_limit_mb=2048 -print_final_stats=1)
 # Executions of a short run: a few seconds for each target.
-declare -A short=([open]=4000 [image]=1000 [stream]=1500 [descriptor]=20000 [guest]=3000 [package]=400 [seven_zip]=4000 [ovf]=20000
-    [appliance]=2000 [manifest]=50000 [round_trip]=500)
+declare -A short=([open]=8000 [image]=2000 [stream]=4000 [descriptor]=20000 [guest]=6000 [package]=1000 [seven_zip]=4000 [ovf]=40000
+    [appliance]=6000 [manifest]=100000 [round_trip]=2000)
 
 cargo fuzz build --sanitizer none --codegen-units 16
 built=$(rustc -vV | sed -n 's/^host: //p')

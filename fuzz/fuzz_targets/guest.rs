@@ -8,8 +8,9 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use vimage_core::guest::survey;
+use vimage_core::layers::Masked;
 use vimage_core::{Content, Extent, Extents, Image, OpenImage, Result, open};
-use vimage_fuzz::{edits, sums};
+use vimage_fuzz::{edits, holds, sums};
 
 struct Base {
     image: OpenImage,
@@ -91,6 +92,9 @@ fuzz_target!(|input: &[u8]| {
     for range in found.unused.iter() {
         assert!(before <= range.start && range.start < range.end && range.end <= size, "{range:?} of {size}");
         before = range.end;
+    }
+    if size <= holds::WHOLE {
+        holds::image(&Masked::new(&changed, &found.unused));
     }
     let free: u64 = found.regions.iter().filter_map(|region| region.free).sum();
     assert!(found.unused.bytes() <= free, "more is unused than is told");

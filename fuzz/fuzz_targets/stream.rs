@@ -9,7 +9,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use vimage_core::formats::{StreamOptions, open_spooled, open_stream};
 use vimage_core::io::{Compression, Incoming};
-use vimage_core::{Image, OpenOptions, Result};
+use vimage_core::operations::{Everywhere, Output, Place, What};
+use vimage_core::pipeline::Disk;
+use vimage_core::{DiskStream, Image, Observer, OpenOptions, Result, convert_all};
+use vimage_fuzz::folder::Folder;
 use vimage_fuzz::steps::Patience;
 use vimage_fuzz::sums;
 
@@ -39,6 +42,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(some.is_ok(), all.is_ok(), "in pieces {:?}, at once {:?}", some.err(), all.err());
     let (Ok(some), Ok(Some(all))) = (some, all) else { return };
     assert!(some.is_some_and(|some| some == all), "in pieces it is something else");
+    written(&come, &all);
     if Compression::of(&plain).is_none()
         && let Some(by_position) = by_position(&plain)
     {
@@ -49,6 +53,23 @@ fuzz_target!(|input: &[u8]| {
 
 fn packed(mut encoder: flate2::write::GzEncoder<Vec<u8>>, plain: &[u8]) -> Vec<u8> {
     encoder.write_all(plain).and_then(|()| encoder.finish()).expect("compressed")
+}
+
+/// What is written of the stream, in two formats at once, is the disk that it holds.
+fn written(bytes: &[u8], disk: &[u8]) {
+    let folder = Folder::new("written");
+    let output = |format: &str| Output {
+        what: What::Image { format: format.into(), create: Default::default() },
+        place: Place::Path(folder.path().join(format)),
+    };
+    let everywhere = Everywhere { flush: false, verify: true, ..Everywhere::default() };
+    let mut stream = opened(bytes, usize::MAX, &()).expect("opened again");
+    let size = stream.find_size(&()).expect("read again");
+    let mut outputs = vec![output("raw"), output("raw.zst")];
+    // The others say in front how large the disk is.
+    outputs.extend(size.map(|_| output("qcow2")));
+    convert_all(Disk::Stream(stream.as_mut()), &outputs, &everywhere, &()).expect("written");
+    assert!(std::fs::read(folder.path().join("raw")).expect("readable") == disk, "written it is something else");
 }
 
 /// Gives so many bytes at a time.
@@ -64,11 +85,15 @@ impl Read for Chunks {
     }
 }
 
+fn opened(bytes: &[u8], chunk: usize, observer: &dyn Observer) -> Result<Box<dyn DiskStream>> {
+    let chunks = Chunks { bytes: io::Cursor::new(bytes.to_vec()), chunk };
+    open_stream(Incoming::new(Box::new(chunks), LABEL), &StreamOptions::default(), observer)
+}
+
 /// The disk in `bytes`, which come `chunk` at a time; none where it is too large to be compared.
 fn disk(bytes: &[u8], chunk: usize) -> Result<Option<Vec<u8>>> {
     let patience = Patience::of(PATIENCE);
-    let chunks = Chunks { bytes: io::Cursor::new(bytes.to_vec()), chunk };
-    let mut stream = open_stream(Incoming::new(Box::new(chunks), LABEL), &StreamOptions::default(), &patience)?;
+    let mut stream = opened(bytes, chunk, &patience)?;
     let (mut disk, mut before) = (Vec::new(), 0);
     while let Some(stretch) = stream.next(SLAB, &patience)? {
         let end = stretch.offset + stretch.len as u64;

@@ -4,8 +4,11 @@ use crate::folder::Folder;
 use crate::steps::Counted;
 use std::sync::Arc;
 use vimage_core::formats::{Format, Source};
+use vimage_core::io::outputs::Published;
 use vimage_core::io::{Neighbors, ReadAt};
-use vimage_core::{Comparison, ConvertOptions, Error, ErrorKind, Extents, Image, check, compare, convert, open};
+use vimage_core::{
+    Comparison, ConvertOptions, Error, ErrorKind, Extents, Image, check, compare, convert, measure, open,
+};
 
 /// Disks up to this size are read as a whole.
 pub const WHOLE: u64 = 2 << 20;
@@ -133,16 +136,22 @@ pub fn layout(number: u8) -> ConvertOptions {
     options
 }
 
-/// What is written of `disk` in `layout` holds the same; where it cannot be written, nothing stays behind. Says whether it could be.
+/// What is written of `disk` in `layout` holds the same, and is as long as was said before; where it cannot be written, nothing stays
+/// behind. Says whether it could be.
 pub fn written(disk: &dyn Image, layout: u8) -> bool {
     let (options, folder) = (self::layout(layout), Folder::new("written"));
-    let made = match convert(disk, folder.path().join("d.img"), &options, &()) {
+    let path = folder.path().join("d.img");
+    let measured = measure(disk, &path, &options, &());
+    let made = match convert(disk, &path, &options, &()) {
         Ok(made) => made,
         Err(_) => {
             assert!(folder.names().is_empty(), "{:?} stay behind", folder.names());
+            assert!(measured.is_err(), "what was measured cannot be written");
             return false;
         }
     };
+    let lengths = |files: &[Published]| files.iter().map(|file| (file.path.clone(), file.size)).collect::<Vec<_>>();
+    assert_eq!(measured.map(|files| lengths(&files)).ok(), Some(lengths(&made.files)));
     let main = if options.format == "raw" { made.files.first() } else { made.files.last() };
     let main = &main.expect("a file").path;
     let opening = vimage_core::OpenOptions { format: Some(options.format), ..Default::default() };

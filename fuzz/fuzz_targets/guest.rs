@@ -1,14 +1,16 @@
 //! A guest's disk with some bytes changed: a survey that ends, and whose ranges lie in the regions that they are told of.
 //!
-//! The disks come from `fuzz/images`, where `seeds.sh` puts them; checksums are not verified in a build for fuzzing, so that
-//! changes reach what lies behind them. An input is the number of a disk and then changes: where (4 bytes, counted in what the
-//! disk holds), how many bytes, and the bytes.
+//! The disks come from `fuzz/bases/guest`, where `seeds.sh` puts them. An input is the number of a disk and edits, whose places are counted
+//! in what the disk holds. The checksums of partition tables are made right again; those of the trees of file systems are passed over in
+//! a build for fuzzing.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 use vimage_core::guest::survey;
+use vimage_core::layers::Masked;
 use vimage_core::{Content, Extent, Extents, Image, OpenImage, Result, open};
+use vimage_fuzz::{edits, holds, sums};
 
 struct Base {
     image: OpenImage,
@@ -17,7 +19,7 @@ struct Base {
 }
 
 static BASES: LazyLock<Vec<Base>> = LazyLock::new(|| {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/images");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/bases/guest");
     let mut paths: Vec<_> =
         std::fs::read_dir(folder).expect("seeds.sh makes the images").map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -42,7 +44,7 @@ impl Base {
 
 struct Changed<'a> {
     base: &'a Base,
-    changes: Vec<(u64, &'a [u8])>,
+    changes: Vec<(u64, Vec<u8>)>,
 }
 
 impl Image for Changed<'_> {
@@ -61,7 +63,7 @@ impl Image for Changed<'_> {
         let held = &self.base.held;
         let first = held.partition_point(|(at, sector)| at + sector.len() as u64 <= offset);
         let sectors = held[first..].iter().map(|(at, sector)| (*at, &sector[..]));
-        let changes = self.changes.iter().copied();
+        let changes = self.changes.iter().map(|(at, bytes)| (*at, &bytes[..]));
         for (at, bytes) in sectors.take_while(|(at, _)| *at < end).chain(changes) {
             let (from, to) = (at.max(offset), (at + bytes.len() as u64).min(end));
             if from < to {
@@ -74,20 +76,26 @@ impl Image for Changed<'_> {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&which, mut rest)) = input.split_first() else { return };
-    let base = &BASES[usize::from(which) % BASES.len()];
-    let mut changes = Vec::new();
-    while let [a, b, c, d, len, more @ ..] = rest {
-        let place = u32::from_le_bytes([*a, *b, *c, *d]) as usize % (base.held.len() * 512);
-        let len = usize::from(*len).min(more.len());
-        let (bytes, behind) = more.split_at(len);
-        changes.push((base.held[place / 512].0 + (place % 512) as u64, bytes));
-        rest = behind;
-    }
-    let changed = Changed { base, changes };
+    let Some((which, edits)) = edits::decode(input) else { return };
+    let base = &BASES[which % BASES.len()];
+    let place = |place: u32| {
+        let place = place as usize % (base.held.len() * 512);
+        base.held[place / 512].0 + (place % 512) as u64
+    };
+    let changes = edits.iter().map(|edit| (place(edit.place), edit.bytes.to_vec())).collect();
+    let mut changed = Changed { base, changes };
+    let mended = sums::of_disk(&changed);
+    changed.changes.extend(mended);
     let found = survey(&changed, &()).expect("memory is always read");
     let size = changed.size();
-    assert!(found.unused.iter().all(|range| range.start < range.end && range.end <= size));
+    let mut before = 0;
+    for range in found.unused.iter() {
+        assert!(before <= range.start && range.start < range.end && range.end <= size, "{range:?} of {size}");
+        before = range.end;
+    }
+    if size <= holds::WHOLE {
+        holds::image(&Masked::new(&changed, &found.unused));
+    }
     let free: u64 = found.regions.iter().filter_map(|region| region.free).sum();
     assert!(found.unused.bytes() <= free, "more is unused than is told");
     for region in &found.regions {

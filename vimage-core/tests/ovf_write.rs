@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 use vimage_core::ErrorKind;
-use vimage_core::package::appliance::{Appliance, Controller, NetworkKind, NetworkModel};
-use vimage_core::package::ovf::{Host, mac_address, write};
+use vimage_core::package::appliance::{Appliance, Configuration, Controller, NetworkKind, NetworkModel};
+use vimage_core::package::ovf::{Host, mac_address, read, write};
 
 /// Names the folder of DMTF's schemas.
 const SCHEMA: &str = "VIMAGE_SCHEMA";
@@ -358,4 +358,24 @@ fn dissect_finds_the_disks_of_every_descriptor() {
         let expected: Vec<_> = (1..=appliance.disks.len()).map(|number| format!("demo-disk{number}.vmdk")).collect();
         assert_eq!(found.split_whitespace().collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let of = |variants: usize| {
+        let variant = |number| Configuration {
+            id: format!("v{number}"),
+            label: "Variant".into(),
+            description: "One of many.".into(),
+            cpus: None,
+            memory: None,
+        };
+        Appliance { configurations: (0..variants).map(variant).collect(), ..Appliance::new("many") }
+    };
+    // Each is three elements, and a reader takes 100 000.
+    let text = ovf(&of(30_000), Host::Any);
+    assert_eq!(read(text.as_bytes()).unwrap().configurations.len(), 30_000);
+    let error = write(&of(40_000), &[], Host::Any).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.message().contains("more than 100000 elements"), "{error}");
 }

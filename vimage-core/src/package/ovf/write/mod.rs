@@ -13,6 +13,7 @@ use crate::package::appliance::Appliance;
 use crate::package::appliance::Network;
 use crate::package::appliance::NetworkKind;
 use crate::package::appliance::is_plain;
+use crate::package::ovf::read::read;
 use crate::package::places;
 use crate::package::places::Bus;
 use crate::package::xml::Xml;
@@ -81,8 +82,8 @@ const OPTIONAL: (&str, &str) = ("ovf:required", "false");
 ///
 /// # Errors
 /// `Usage` where `host` has no way to say something of it, where there are more disks or cards than places, where `disks`
-/// are not as many as the appliance's, where one of them has half a sector or a name that importers do not take, and where a text
-/// has a character that XML has not.
+/// are not as many as the appliance's, where one of them has half a sector or a name that importers do not take, where a text
+/// has a character that XML has not, and where there is more of anything than [`read`](super::read()) takes.
 pub fn write(appliance: &Appliance, disks: &[Packed], host: Host) -> Result<String> {
     if disks.len() != appliance.disks.len() {
         let found = format!("the appliance has {} disks, and {} are packed", appliance.disks.len(), disks.len());
@@ -95,7 +96,15 @@ pub fn write(appliance: &Appliance, disks: &[Packed], host: Host) -> Result<Stri
     let mut attributes = vec![("ovf:version", "1.0"), ("xml:lang", "en-US")];
     attributes.extend(NAMESPACES);
     xml.element("Envelope", &attributes, |xml| descriptor.envelope(xml))?;
-    xml.finish()
+    let text = xml.finish()?;
+    // A package that could not be verified or unpacked is none.
+    match read(text.as_bytes()) {
+        Ok(_) => Ok(text),
+        Err(error) => {
+            let message = format!("the appliance has more than is read of a descriptor: {}", error.message());
+            Err(Error::usage(message).with_hint("leave variants, properties or texts out"))
+        }
+    }
 }
 
 struct Writer<'a> {

@@ -1,29 +1,45 @@
-//! Measures vimage beside qemu-img on a disk, in pairs, and prints a table.
-//!
-//! `cargo run --release -p vimage-benches -- DISK.raw [--runs N] [--folder FOLDER] [--only WORD]… [--keep]`
+//! Measures vimage beside the tools that people use for the same, in pairs, and writes the table and the plot of README.md.
 
+mod compare;
+mod cores;
+mod extents;
+mod growth;
 mod jobs;
+mod limits;
 mod measure;
+mod numbers;
+mod place;
+mod plot;
+mod readme;
 mod report;
+mod results;
+mod setup;
+mod sources;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: vimage-benches DISK.raw [--runs N] [--folder FOLDER] [--vimage PROGRAM] [--only WORD]…
+const USAGE: &str = "usage: vimage-benches compare FOLDER [--runs N] [--only WORD]… [--outputs FOLDER] [--vimage PROGRAM] [--write]
+       vimage-benches report FOLDER [--write]
 
-Runs every job N times (5 unless given) with vimage and with qemu-img, in turn, and prints a table of medians and ratios.
-With --only, just the jobs whose name has WORD in it, or one of several when it is given more than once; those that read
-streamOptimized or qcow2 need the job that makes it, now or in an earlier run with --keep, which leaves outputs where they are.
-Outputs go into FOLDER (the disk's own unless given), which needs room
-for a few times the disk's data. Needs qemu-img and /usr/bin/time (Debian: qemu-utils, time), and a release build of vimage.";
+compare runs every job N times (5 unless given) with vimage and with its peer, in turn, on the disks that benches/disks.sh has
+made in FOLDER, and prints what came of it. Rows are kept in FOLDER/measured.jsonl as they are done: a run that was stopped
+goes on where it was when it is begun again, and report makes the text of what there is. With --only, just the jobs in whose
+name, peer or group WORD is, or one of several, are measured, and anew. With --write, the text and the plot go into
+benches/README.md and benches/speed.svg instead of standard output.
 
+Outputs go into a folder in FOLDER, or in --outputs, which needs room for 10 GB. --vimage is the program to measure: that of
+the same build, unless given.";
+
+/// What was asked for.
 struct Options {
-    disk: PathBuf,
-    runs: usize,
+    measure: bool,
     folder: PathBuf,
-    vimage: PathBuf,
+    runs: usize,
     only: Vec<String>,
-    keep: bool,
+    outputs: Option<PathBuf>,
+    vimage: PathBuf,
+    write: bool,
 }
 
 fn main() -> ExitCode {
@@ -41,39 +57,38 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    print!("{}", report::head(options)?);
-    let folder = options.folder.join("vimage-bench-outputs");
-    let create = if options.keep { std::fs::create_dir_all(&folder) } else { std::fs::create_dir(&folder) };
-    create.map_err(|error| format!("{}: {error}", folder.display()))?;
-    let measured = jobs::all(&options.vimage, &options.disk, &folder)
-        .iter()
-        .filter(|job| options.only.is_empty() || options.only.iter().any(|word| job.name.contains(word)))
-        .try_for_each(|job| measure::pairs(job, options.runs).map(|pairs| print!("{}", report::row(job, &pairs))));
-    if options.keep {
-        return measured;
+    let failed = if options.measure { compare::all(options)? } else { Vec::new() };
+    let measured = results::Results::open(&options.folder)?;
+    let report = report::report(&measured)?;
+    if options.write {
+        readme::write(&report)?;
+    } else {
+        print!("{}", report.text);
     }
-    // Whatever came of the jobs, gigabytes of outputs are not left behind.
-    let removed = std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()));
-    measured.and(removed)
+    match failed.len() {
+        0 => Ok(()),
+        jobs => Err(format!("{jobs} jobs failed: {}", failed.join("; "))),
+    }
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Option<Options> {
-    let disk = PathBuf::from(args.next().filter(|disk| !disk.starts_with('-'))?);
-    let folder = disk.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(".".into(), PathBuf::from);
+    let measure = match args.next()?.as_str() {
+        "compare" => true,
+        "report" => false,
+        _ => return None,
+    };
+    let folder = PathBuf::from(args.next().filter(|folder| !folder.starts_with('-'))?);
     // Beside this program, where cargo puts both.
     let vimage = std::env::current_exe().ok()?.with_file_name("vimage");
-    let mut options = Options { disk, runs: 5, folder, vimage, only: Vec::new(), keep: false };
+    let mut options = Options { measure, folder, runs: 5, only: Vec::new(), outputs: None, vimage, write: false };
     while let Some(arg) = args.next() {
-        if arg == "--keep" {
-            options.keep = true;
-            continue;
-        }
-        let value = args.next()?;
         match arg.as_str() {
-            "--runs" => options.runs = value.parse().ok().filter(|&runs| runs > 0)?,
-            "--folder" => options.folder = value.into(),
-            "--vimage" => options.vimage = value.into(),
-            "--only" => options.only.push(value),
+            "--write" => options.write = true,
+            _ if !measure => return None,
+            "--runs" => options.runs = args.next()?.parse().ok().filter(|&runs| runs > 0)?,
+            "--only" => options.only.push(args.next()?),
+            "--outputs" => options.outputs = Some(args.next()?.into()),
+            "--vimage" => options.vimage = args.next()?.into(),
             _ => return None,
         }
     }

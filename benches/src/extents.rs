@@ -1,0 +1,44 @@
+//! Where a file holds data.
+
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+use std::fs::File;
+use std::ops::Range;
+
+/// Bytes read at a time: vimage's own slab.
+pub(crate) const SLAB: u64 = 1 << 20;
+
+/// The runs of `file` that are no holes, in order.
+pub(crate) fn data(file: &File) -> std::io::Result<Vec<Range<u64>>> {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    loop {
+        let start = match seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(runs),
+            Err(error) => return Err(error.into()),
+        };
+        at = seek(file, SeekFrom::Hole(start))?;
+        runs.push(start..at);
+    }
+}
+
+/// `runs` cut at every multiple of `size`.
+pub(crate) fn cut(runs: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
+    let pieces = |run: &Range<u64>| {
+        let (start, end) = (run.start, run.end);
+        (start / size..end.div_ceil(size)).map(move |piece| (piece * size).max(start)..((piece + 1) * size).min(end))
+    };
+    runs.iter().flat_map(pieces).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_cut_where_slabs_begin() {
+        assert_eq!(cut(&[5..12, 20..30, 31..32], 10), [5..10, 10..12, 20..30, 31..32]);
+        assert!(cut(&[], 10).is_empty());
+    }
+}

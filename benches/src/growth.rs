@@ -1,0 +1,70 @@
+//! How time grows with the disk and falls with threads.
+
+use crate::Options;
+use crate::extents::data;
+use crate::measure::measure;
+use crate::place::Place;
+use crate::results::{Grown, Results};
+use crate::sources;
+use std::fs::File;
+
+/// Sizes of the disks, in GiB.
+pub(crate) const SIZES: [u64; 4] = [2, 4, 8, 16];
+
+/// Threads.
+pub(crate) const THREADS: [usize; 2] = [1, 2];
+
+/// What is done to `DISK`. Nothing is flushed, as that takes no processor.
+const COMMANDS: [(&str, &str); 4] = [
+    ("raw → streamOptimized", "vimage convert -q -t unsafe DISK disk.vmdk -c"),
+    ("raw → qcow2 -c zstd", "vimage convert -q -t unsafe DISK disk.qcow2 -c -o compression_type=zstd"),
+    ("raw → qcow2", "vimage convert -q -t unsafe DISK disk.qcow2"),
+    ("compare with itself", "vimage compare -q DISK DISK"),
+];
+
+/// The names of what is done, in the order of the table.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
+}
+
+/// Runs everything that was asked for, by the word `growth` or one of its names, and that was not measured yet; returns the names of what
+/// failed.
+pub(crate) fn all(place: &Place, options: &Options, results: &mut Results) -> Result<Vec<String>, String> {
+    let asked = |name: &str| {
+        options.only.is_empty() || options.only.iter().any(|word| format!("growth: {name}").contains(word.as_str()))
+    };
+    let mut failed = Vec::new();
+    for gib in SIZES {
+        for (name, command) in COMMANDS.iter().filter(|(name, _)| asked(name)) {
+            for threads in THREADS {
+                let there = |one: &Grown| one.name == *name && one.gib == gib && one.threads == threads;
+                if options.only.is_empty() && results.grown.iter().any(there) {
+                    continue;
+                }
+                match grown(place, options.runs, name, command, gib, threads) {
+                    Ok(grown) => {
+                        eprintln!("{name}, {gib} GiB, {threads} threads: {:.2?}", grown.seconds);
+                        results.keep_grown(grown)?;
+                    }
+                    Err(error) => {
+                        eprintln!("{name}, {gib} GiB: {error}");
+                        failed.push(format!("{name}, {gib} GiB"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(failed)
+}
+
+fn grown(place: &Place, runs: usize, name: &str, command: &str, gib: u64, threads: usize) -> Result<Grown, String> {
+    let disk = format!("grown-{gib}.raw");
+    let command = format!("RAYON_NUM_THREADS={threads} {}", command.replace("DISK", &format!("$disks/{disk}")));
+    sources::make(place, &[&command])?;
+    let fault = |error: std::io::Error| format!("{disk}: {error}");
+    let file = File::open(place.disks.join(&disk)).map_err(fault)?;
+    let data = data(&file).map_err(fault)?.iter().map(|run| run.end - run.start).sum();
+    let seconds =
+        (0..runs).map(|_| measure(place, "", &command).map(|figures| figures.wall)).collect::<Result<_, _>>()?;
+    Ok(Grown { name: name.into(), gib, threads, data, seconds })
+}

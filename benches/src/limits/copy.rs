@@ -1,0 +1,27 @@
+//! Copying.
+
+use crate::cores;
+use crate::measure::settle;
+use crate::place::Place;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::time::Instant;
+
+/// How long it takes to copy `slabs` of `file` into a new one, and to have that on the disk where it is to be `flushed`.
+pub(super) fn seconds(place: &Place, file: &File, slabs: &[Range<u64>], flushed: bool) -> Result<f64, String> {
+    settle(place, "")?;
+    let fault = |error: std::io::Error| format!("copying: {error}");
+    let begun = Instant::now();
+    let copy = File::create(place.run.join("copy")).map_err(fault)?;
+    copy.set_len(file.metadata().map_err(fault)?.len()).map_err(fault)?;
+    cores::each(slabs, |slab, buffer| {
+        buffer.resize((slab.end - slab.start) as usize, 0);
+        file.read_exact_at(buffer, slab.start).map_err(fault)?;
+        copy.write_all_at(buffer, slab.start).map_err(fault)
+    })?;
+    if flushed {
+        copy.sync_all().map_err(fault)?;
+    }
+    Ok(begun.elapsed().as_secs_f64())
+}

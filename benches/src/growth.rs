@@ -1,12 +1,10 @@
 //! How time grows with the disk and falls with threads.
 
 use crate::Options;
-use crate::extents::data;
 use crate::measure::measure;
 use crate::place::Place;
 use crate::results::{Grown, Results};
 use crate::sources;
-use std::fs::File;
 
 /// Sizes of the disks, in GiB.
 pub(crate) const SIZES: [u64; 4] = [2, 4, 8, 16];
@@ -58,12 +56,10 @@ pub(crate) fn all(place: &Place, options: &Options, results: &mut Results) -> Re
 }
 
 fn grown(place: &Place, runs: usize, name: &str, command: &str, gib: u64, threads: usize) -> Result<Grown, String> {
-    let disk = format!("grown-{gib}.raw");
-    let command = format!("RAYON_NUM_THREADS={threads} {}", command.replace("DISK", &format!("$disks/{disk}")));
+    let disk = format!("$disks/grown-{gib}.raw");
+    let command = format!("RAYON_NUM_THREADS={threads} {}", command.replace("DISK", &disk));
     sources::make(place, &[&command])?;
-    let fault = |error: std::io::Error| format!("{disk}: {error}");
-    let file = File::open(place.disks.join(&disk)).map_err(fault)?;
-    let data = data(&file).map_err(fault)?.iter().map(|run| run.end - run.start).sum();
+    let data = sources::size(place, &disk)?;
     let seconds =
         (0..runs).map(|_| measure(place, "", &command).map(|figures| figures.wall)).collect::<Result<_, _>>()?;
     Ok(Grown { name: name.into(), gib, threads, data, seconds })

@@ -22,7 +22,7 @@ pub(crate) struct Figures {
 
 /// Runs `command` once, after `before`, which is not measured.
 pub(crate) fn measure(place: &Place, before: &str, command: &str) -> Result<Figures, String> {
-    settle(place, before)?;
+    settle(place, before, sources::size(place, command)?)?;
     sources::read(place, command)?;
     let (notes, faults) = (place.run.join("time"), place.run.join("faults"));
     let heard = std::fs::File::create(&faults).map_err(|error| format!("{}: {error}", faults.display()))?;
@@ -44,8 +44,9 @@ pub(crate) fn measure(place: &Place, before: &str, command: &str) -> Result<Figu
     Ok(Figures { wall, cpu: user + system, peak: peak as u64, output: stored(&place.run)? })
 }
 
-/// Brings the machine into the state from which every run begins, with what `before` makes in the folder of outputs.
-pub(crate) fn settle(place: &Place, before: &str) -> Result<(), String> {
+/// Brings the machine into the state from which every run begins, with what `before` makes in the folder of outputs, for a run over so many
+/// bytes of `data`.
+pub(crate) fn settle(place: &Place, before: &str, data: u64) -> Result<(), String> {
     // The last output goes first: what is replaced would have to be freed meanwhile.
     place.empty()?;
     if !before.is_empty() {
@@ -53,18 +54,20 @@ pub(crate) fn settle(place: &Place, before: &str) -> Result<(), String> {
     }
     // What the run before left to be written to the disk would be written during this one.
     Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
-    touch_memory();
+    touch_memory(data);
     Ok(())
 }
 
-/// Makes the machine back so much memory as a run may need. A virtual machine gives back what is free, and pays for the first
-/// touch of a page when it is used again: up to four seconds per run here, or none, as chance has it.
-fn touch_memory() {
-    drop(std::hint::black_box(vec![1_u8; TOUCHED]));
+/// Makes the machine back so much memory as a run over so many bytes of `data` may need. A virtual machine gives back what is free, and
+/// pays for the first touch of a page when it is used again: up to four seconds per run here, or none, as chance has it.
+fn touch_memory(data: u64) {
+    // The source, an output of the same size, and what programs hold.
+    let touched = (2 * data + OWN).min(MOST);
+    drop(std::hint::black_box(vec![1_u8; touched as usize]));
 }
 
-/// More than any job writes, but one that fills 8 GiB with zeros.
-const TOUCHED: usize = 4 << 30;
+const OWN: u64 = 1 << 30;
+const MOST: u64 = 8 << 30;
 
 /// Bytes of storage that the outputs take, which are all called `disk`; other files are steps on the way to them.
 fn stored(folder: &Path) -> Result<u64, String> {

@@ -20,7 +20,7 @@ pub(crate) struct Setup {
 /// The peers, and how each tells its version. zerofree does not.
 const TOOLS: [&str; 9] = [
     "qemu-img --version | sed -n 's/ version//; 1p'",
-    "7zz | sed -n 's/^\\(7-Zip.*([^)]*)\\) .*/\\1/p'",
+    "7zz | sed -n 's/^\\(7-Zip [^:]*\\) :.*/\\1/p'",
     "zstd --version | sed -n 's/.*v\\([0-9.]*\\).*/zstd \\1/p'",
     "pigz --version 2>&1",
     "dpkg-query -W -f '${Package} ${Version}' zerofree",

@@ -4,6 +4,7 @@ use crate::cores;
 use crate::extents::{SLAB, cut, data};
 use crate::place::Place;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 /// What is made of the disks, and how. The grown ones are one part of a disk again and again: the same data in each GiB.
@@ -54,18 +55,30 @@ pub(crate) fn make(place: &Place, commands: &[&str]) -> Result<(), String> {
     missing.next().map_or(Ok(()), |name| Err(format!("there is no {name}: benches/disks.sh makes it")))
 }
 
+/// Bytes of data that the sources of `command` hold.
+pub(crate) fn size(place: &Place, command: &str) -> Result<u64, String> {
+    let slabs = of(command).map(|name| open(place, name)).collect::<Result<Vec<_>, _>>()?;
+    Ok(slabs.iter().flat_map(|(_, slabs)| slabs).map(|slab| slab.end - slab.start).sum())
+}
+
 /// Brings the sources of `command` into the page cache.
 pub(crate) fn read(place: &Place, command: &str) -> Result<(), String> {
     for name in of(command) {
-        let fault = |error| format!("{name}: {error}");
-        let file = File::open(place.disks.join(name)).map_err(fault)?;
-        let slabs = cut(&data(&file).map_err(fault)?, SLAB);
+        let (file, slabs) = open(place, name)?;
         cores::each(&slabs, |slab, buffer| {
             buffer.resize((slab.end - slab.start) as usize, 0);
-            file.read_exact_at(buffer, slab.start).map_err(fault)
+            file.read_exact_at(buffer, slab.start).map_err(|error| format!("{name}: {error}"))
         })?;
     }
     Ok(())
+}
+
+/// The source of a name, and its data cut into slabs.
+pub(crate) fn open(place: &Place, name: &str) -> Result<(File, Vec<Range<u64>>), String> {
+    let fault = |error| format!("{name}: {error}");
+    let file = File::open(place.disks.join(name)).map_err(fault)?;
+    let slabs = cut(&data(&file).map_err(fault)?, SLAB);
+    Ok((file, slabs))
 }
 
 #[cfg(test)]

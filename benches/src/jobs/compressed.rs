@@ -41,7 +41,7 @@ pub(super) fn jobs() -> Vec<Job> {
             "raw → raw.zst",
             "zstd -T0 -3",
             "vimage convert -q $disks/debian.raw disk.raw.zst",
-            "zstd -q -T0 -3 $disks/debian.raw -o disk.raw.zst",
+            "zstd -q -f -T0 -3 $disks/debian.raw -o disk.raw.zst",
         )
         .limit([Encode(RawZst, DEBIAN)])
         .share(0.85),

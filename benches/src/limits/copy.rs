@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// How long it takes to copy `slabs` of `file` into a new one, and to have that on the disk where it is to be `flushed`.
 pub(super) fn seconds(place: &Place, file: &File, slabs: &[Range<u64>], flushed: bool) -> Result<f64, String> {
-    settle(place, "")?;
+    settle(place, "", slabs.iter().map(|slab| slab.end - slab.start).sum())?;
     let fault = |error: std::io::Error| format!("copying: {error}");
     let begun = Instant::now();
     let copy = File::create(place.run.join("copy")).map_err(fault)?;

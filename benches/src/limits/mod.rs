@@ -9,8 +9,8 @@ mod scan;
 
 pub(crate) use codec::Code;
 
-use crate::extents::{SLAB, cut, data};
 use crate::place::Place;
+use crate::sources::open;
 use std::fs::File;
 use std::ops::Range;
 
@@ -73,21 +73,17 @@ impl Limit {
 
 impl Ready {
     fn of(place: &Place, part: Part) -> Result<Ready, String> {
-        let open = |name: &str| {
-            let fault = |error| format!("{name}: {error}");
-            let file = File::open(place.disks.join(name)).map_err(fault)?;
-            let slabs = cut(&data(&file).map_err(fault)?, SLAB);
-            Ok::<_, String>((file, slabs))
-        };
         Ok(match part {
-            Part::Scan(disk) => open(disk).map(|(file, slabs)| Ready::Scan(file, slabs))?,
-            Part::Encode(code, disk) => Ready::Encode(code, sample::take(&open(disk)?.0, code.unit())?),
+            Part::Scan(disk) => open(place, disk).map(|(file, slabs)| Ready::Scan(file, slabs))?,
+            Part::Encode(code, disk) => Ready::Encode(code, sample::take(&open(place, disk)?.0, code.unit())?),
             Part::Decode(code, disk) => {
-                Ready::Decode(code, codec::packed(code, sample::take(&open(disk)?.0, code.unit())?)?)
+                Ready::Decode(code, codec::packed(code, sample::take(&open(place, disk)?.0, code.unit())?)?)
             }
-            Part::Copy { source, flushed } => open(source).map(|(file, slabs)| Ready::Copy(file, slabs, flushed))?,
+            Part::Copy { source, flushed } => {
+                open(place, source).map(|(file, slabs)| Ready::Copy(file, slabs, flushed))?
+            }
             Part::HashDisk(disk) => {
-                Ready::Hash(Some(open(disk)?.0.metadata().map_err(|error| error.to_string())?.len()))
+                Ready::Hash(Some(open(place, disk)?.0.metadata().map_err(|error| error.to_string())?.len()))
             }
             Part::HashOutput => Ready::Hash(None),
         })

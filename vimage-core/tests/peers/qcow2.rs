@@ -131,12 +131,17 @@ const EXTENDED: fn(&Way) -> bool = |way| way.extended;
 /// With refcounts of one bit each compressed cluster begins a cluster of the file, and so at an even byte.
 const ODD_BYTES: fn(&Way) -> bool = |way| way.is_packed() && !way.version2 && way.refcount_bits > 1;
 
+const FEW_ODD_BYTES: fn(&Way) -> bool = |way| ODD_BYTES(way) && way.cluster == 2 << 20;
+const ODD: &str = "20260703 takes a compressed cluster at an odd byte for zeros, in version 3";
+
 pub(crate) const LIMITS: &[Limit] = &[
     wrong("7zz", ZSTD, "26.02 does not know Zstandard"),
     wrong("7zz", EXTENDED, "26.02 does not know extended L2 entries"),
     wrong("libqcow", ZSTD, "20260703 refuses Zstandard"),
     wrong("libqcow", EXTENDED, "20260703 refuses extended L2 entries"),
-    wrong("libqcow", ODD_BYTES, "20260703 takes a compressed cluster at an odd byte for zeros, in version 3"),
+    // Of few clusters, all can begin at even bytes.
+    Limit { peer: "libqcow", when: FEW_ODD_BYTES, outcome: Outcome::Chance, evidence: ODD },
+    wrong("libqcow", ODD_BYTES, ODD),
     Limit {
         peer: "dissect",
         when: EXTENDED,

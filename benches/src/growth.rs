@@ -41,7 +41,7 @@ pub(crate) fn all(place: &Place, options: &Options, results: &mut Results) -> Re
                 }
                 match grown(place, options.runs, name, command, gib, threads) {
                     Ok(grown) => {
-                        eprintln!("{name}, {gib} GiB, {threads} threads: {:.2?}", grown.seconds);
+                        eprintln!("{name}, {gib} GiB, threads: {threads}, seconds: {:.2?}", grown.seconds);
                         results.keep_grown(grown)?;
                     }
                     Err(error) => {

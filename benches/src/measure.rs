@@ -61,8 +61,8 @@ pub(crate) fn settle(place: &Place, before: &str, data: u64) -> Result<(), Strin
 /// Makes the machine back so much memory as a run over so many bytes of `data` may need. A virtual machine gives back what is free, and
 /// pays for the first touch of a page when it is used again: up to four seconds per run here, or none, as chance has it.
 fn touch_memory(data: u64) {
-    // The source, an output of the same size, and what programs hold.
-    let touched = (2 * data + OWN).min(MOST);
+    // An output of the source's size, and what programs hold; the source itself is in memory already.
+    let touched = (data + OWN).min(MOST);
     drop(std::hint::black_box(vec![1_u8; touched as usize]));
 }
 

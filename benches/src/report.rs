@@ -28,9 +28,9 @@ pub(crate) fn report(results: &Results) -> Result<Report, String> {
 
 fn head(setup: &Setup, rows: &[(&Job, &[Pair])]) -> String {
     let (least, most) = range(rows.iter().map(|(_, pairs)| pairs.len() as f64));
-    let pairs = if least == most { format!("{most}") } else { format!("{least} to {most}") };
+    let pairs = if least == most { format!("{most}") } else { format!("from {least} to {most}") };
     format!(
-        "{} (SHA-256 of the program {}…), beside {}. {}. {pairs} pairs of each.\n\n\
+        "{} (SHA-256 of the program {}…), beside {}. {}. Pairs of each: {pairs}.\n\n\
          ![How many times as fast as its peers vimage is](speed.svg)\n",
         setup.vimage,
         &setup.digest[..setup.digest.len().min(16)],

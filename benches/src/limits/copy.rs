@@ -8,17 +8,25 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
-/// How long it takes to copy `slabs` of `file` into a new one, and to have that on the disk where it is to be `flushed`.
+/// How long it takes to copy `slabs` of `file` into a new one, one behind the other, and to have that on the disk where it is to be `flushed`.
 pub(super) fn seconds(place: &Place, file: &File, slabs: &[Range<u64>], flushed: bool) -> Result<f64, String> {
-    settle(place, "", slabs.iter().map(|slab| slab.end - slab.start).sum())?;
+    let mut size = 0;
+    let moves: Vec<(&Range<u64>, u64)> = slabs
+        .iter()
+        .map(|slab| {
+            let to = size;
+            size += slab.end - slab.start;
+            (slab, to)
+        })
+        .collect();
+    settle(place, "", size)?;
     let fault = |error: std::io::Error| format!("copying: {error}");
     let begun = Instant::now();
     let copy = File::create(place.run.join("copy")).map_err(fault)?;
-    copy.set_len(file.metadata().map_err(fault)?.len()).map_err(fault)?;
-    cores::each(slabs, |slab, buffer| {
+    cores::each(&moves, |(slab, to), buffer| {
         buffer.resize((slab.end - slab.start) as usize, 0);
         file.read_exact_at(buffer, slab.start).map_err(fault)?;
-        copy.write_all_at(buffer, slab.start).map_err(fault)
+        copy.write_all_at(buffer, *to).map_err(fault)
     })?;
     if flushed {
         copy.sync_all().map_err(fault)?;

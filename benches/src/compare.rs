@@ -45,8 +45,9 @@ fn pairs(place: &Place, job: &Job, runs: usize) -> Result<Vec<Pair>, String> {
     let limit = Limit::prepare(place, &job.limit)?;
     let pair = || -> Result<Pair, String> {
         let vimage = measure(place, &job.vimage.before, &job.vimage.command)?;
-        let limit = limit.measure(place, vimage.output)?;
-        Ok(Pair { vimage, limit, peer: measure(place, &job.peer.before, &job.peer.command)? })
+        // Right behind each other: what the limit leaves of the caches and the memory would be for one of them alone.
+        let peer = measure(place, &job.peer.before, &job.peer.command)?;
+        Ok(Pair { vimage, peer, limit: limit.measure(place, vimage.output)? })
     };
     let first = pair()?;
     let mut pairs = if first.peer.wall > LONG { vec![first] } else { Vec::new() };

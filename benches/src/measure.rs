@@ -22,8 +22,9 @@ pub(crate) struct Figures {
 
 /// Runs `command` once, after `before`, which is not measured.
 pub(crate) fn measure(place: &Place, before: &str, command: &str) -> Result<Figures, String> {
-    settle(place, before, sources::size(place, command)?)?;
+    settle(place, before)?;
     sources::read(place, command)?;
+    touch_memory(sources::size(place, command)?);
     let (notes, faults) = (place.run.join("time"), place.run.join("faults"));
     let heard = std::fs::File::create(&faults).map_err(|error| format!("{}: {error}", faults.display()))?;
     let begun = Instant::now();
@@ -44,9 +45,8 @@ pub(crate) fn measure(place: &Place, before: &str, command: &str) -> Result<Figu
     Ok(Figures { wall, cpu: user + system, peak: peak as u64, output: stored(&place.run)? })
 }
 
-/// Brings the machine into the state from which every run begins, with what `before` makes in the folder of outputs, for a run over so many
-/// bytes of `data`.
-pub(crate) fn settle(place: &Place, before: &str, data: u64) -> Result<(), String> {
+/// Brings the machine into the state from which every run begins, with what `before` makes in the folder of outputs.
+pub(crate) fn settle(place: &Place, before: &str) -> Result<(), String> {
     // The last output goes first: what is replaced would have to be freed meanwhile.
     place.empty()?;
     if !before.is_empty() {
@@ -54,13 +54,13 @@ pub(crate) fn settle(place: &Place, before: &str, data: u64) -> Result<(), Strin
     }
     // What the run before left to be written to the disk would be written during this one.
     Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
-    touch_memory(data);
     Ok(())
 }
 
 /// Makes the machine back so much memory as a run over so many bytes of `data` may need. A virtual machine gives back what is free, and
-/// pays for the first touch of a page when it is used again: up to four seconds per run here, or none, as chance has it.
-fn touch_memory(data: u64) {
+/// pays for the first touch of a page when it is used again: up to four seconds per run here, or none, as chance has it. It gives back soon,
+/// so nothing comes between this and the run.
+pub(crate) fn touch_memory(data: u64) {
     // An output of the source's size, and what programs hold; the source itself is in memory already.
     let touched = (data + OWN).min(MOST);
     drop(std::hint::black_box(vec![1_u8; touched as usize]));

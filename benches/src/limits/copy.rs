@@ -1,7 +1,7 @@
 //! Copying.
 
 use crate::cores;
-use crate::measure::settle;
+use crate::measure::{settle, touch_memory};
 use crate::place::Place;
 use std::fs::File;
 use std::ops::Range;
@@ -19,7 +19,8 @@ pub(super) fn seconds(place: &Place, file: &File, slabs: &[Range<u64>], flushed:
             (slab, to)
         })
         .collect();
-    settle(place, "", size)?;
+    settle(place, "")?;
+    touch_memory(size);
     let fault = |error: std::io::Error| format!("copying: {error}");
     let begun = Instant::now();
     let copy = File::create(place.run.join("copy")).map_err(fault)?;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::observer::{Observer, Phase};
-use crate::pipeline::{CUT, InFlight, Plan, Slab, in_order, read_data};
+use crate::pipeline::{CUT, InFlight, Plan, Slab, Spare, in_order, read_data};
 use crate::zero::is_zero;
 use std::cell::Cell;
 
@@ -23,16 +23,23 @@ pub enum Comparison {
 pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Result<Comparison> {
     let size = one.size().max(two.size());
     let found = Cell::new(None);
+    // Given back before the next slab is begun, so that few are in use and stay in the caches.
+    let spare = Spare::<Buffers>::default();
     observer.begin(Phase::Work, Some(size));
     in_order(
         InFlight::usual(),
         Plan::new([one, two], size, CUT, observer).take_while(|_| found.get().is_none()).map(|slab| slab.map(Some)),
-        |slab, buffers: &mut Buffers| buffers.compare(slab, one, two),
-        |slab, buffers| {
+        |slab, differs: &mut Option<u64>| {
+            let mut buffers = spare.take();
+            *differs = buffers.compare(slab, one, two)?;
+            spare.give(buffers);
+            Ok(())
+        },
+        |slab, differs| {
             if observer.cancelled() {
                 return Err(Error::cancelled());
             }
-            if let (None, Some(at)) = (found.get(), buffers.differs) {
+            if let (None, Some(at)) = (found.get(), differs) {
                 found.set(Some(slab.offset + at));
             }
             observer.reached(slab.range().end);
@@ -43,16 +50,16 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
     Ok(found.get().map_or(Comparison::Identical, Comparison::DiffersAt))
 }
 
-/// A slab of each disk, and where they first differ.
+/// A slab of each disk.
 #[derive(Default)]
 struct Buffers {
     one: Vec<u8>,
     two: Vec<u8>,
-    differs: Option<u64>,
 }
 
 impl Buffers {
-    fn compare(&mut self, slab: &Slab<2>, one: &dyn Image, two: &dyn Image) -> Result<()> {
+    /// Where in `slab` they first differ.
+    fn compare(&mut self, slab: &Slab<2>, one: &dyn Image, two: &dyn Image) -> Result<Option<u64>> {
         let disks = [one, two].into_iter().zip([&mut self.one, &mut self.two]);
         for ((image, buffer), data) in disks.zip(&slab.data) {
             buffer.resize(image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize, 0);
@@ -60,13 +67,12 @@ impl Buffers {
         }
         let common = self.one.len().min(self.two.len());
         let longer = if self.one.len() > common { &self.one } else { &self.two };
-        self.differs = if self.one[..common] != self.two[..common] {
+        Ok(if self.one[..common] != self.two[..common] {
             self.one.iter().zip(&self.two).position(|(one, two)| one != two).map(|at| at as u64)
         } else if is_zero(&longer[common..]) {
             None
         } else {
             longer[common..].iter().position(|&byte| byte != 0).map(|at| (common + at) as u64)
-        };
-        Ok(())
+        })
     }
 }

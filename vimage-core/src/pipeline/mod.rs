@@ -5,12 +5,14 @@ mod order;
 mod plan;
 mod prepare;
 mod read;
+mod spare;
 
 pub use feed::Disk;
 pub use plan::{Cut, Plan, Slab};
 
 pub(crate) use order::{InFlight, in_order};
 pub(crate) use read::read_data;
+pub(crate) use spare::Spare;
 
 use crate::digest::{ContentDigest, Fold};
 use crate::error::{Error, Result};

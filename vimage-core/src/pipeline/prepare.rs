@@ -2,6 +2,7 @@
 
 use super::plan::Slab;
 use super::read::read_data;
+use super::spare::Spare;
 use crate::codec::{Codec, deflate};
 use crate::digest::{BlockHash, hash_blocks};
 use crate::error::Result;
@@ -9,7 +10,6 @@ use crate::image::{Image, Packing};
 use crate::target::{Encoding, Units};
 use crate::zero::is_zero;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// Zeros are looked for in blocks of this many bytes, or of the smallest unit where that is smaller: what file systems
 /// allocate, and so what a hole in a file can be.
@@ -26,9 +26,9 @@ pub(crate) struct Encoders<'a> {
     reads: bool,
     /// Whether the block hashes are wanted.
     identified: bool,
-    /// Buffers of slabs that nothing refers to any more. One goes out again while it is still in the cache of the processor that it
-    /// was used on: 4 GiB of zeros are found in half the time that it takes with as many buffers as slabs in flight.
-    spare: Mutex<Vec<Vec<u8>>>,
+    /// Buffers of slabs that nothing refers to any more: 4 GiB of zeros are found in half the time that it takes with as many buffers as
+    /// slabs in flight.
+    spare: Spare<Vec<u8>>,
 }
 
 /// How a target takes the packed units of a disk.
@@ -70,17 +70,13 @@ impl<'a> Encoders<'a> {
         let first =
             (0..units.len()).map(|index| (0..index).find(|&other| alike(other, index)).unwrap_or(index)).collect();
         let reads = identified || checked || ways.is_empty() || ways.contains(&Way::Encoded);
-        Encoders { units, first, ways, reads, identified, spare: Mutex::default() }
+        Encoders { units, first, ways, reads, identified, spare: Spare::default() }
     }
 
     /// Bytes that a slab of `slab` bytes takes while it is prepared: itself, what it comes from, and what is made of it.
     pub(crate) fn cost(&self, slab: usize, base: bool) -> u64 {
         let made = self.first.iter().enumerate().filter(|(index, first)| index == *first).count();
         slab as u64 * (2 + made as u64 + u64::from(base))
-    }
-
-    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bytes of a unit of target `index`.
@@ -143,7 +139,7 @@ impl Prepared {
         let sizes = || encoders.units.iter().map(|units| units.size);
         let block = sizes().fold(ZERO_BLOCK, usize::min);
         if self.data.is_empty() {
-            self.data = encoders.spare().pop().unwrap_or_default();
+            self.data = encoders.spare.take();
         }
         self.data.resize(slab.len.next_multiple_of(sizes().fold(block, usize::max)), 0);
         if encoders.reads {
@@ -164,7 +160,7 @@ impl Prepared {
         }
         let given = self.encoded.iter().flat_map(|encoded| &encoded.bodies).any(|body| body.how != Encoding::Packed);
         if !given {
-            encoders.spare().push(std::mem::take(&mut self.data));
+            encoders.spare.give(std::mem::take(&mut self.data));
         }
         Ok(())
     }

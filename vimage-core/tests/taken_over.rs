@@ -17,6 +17,7 @@ use peers::{ALL, ALL_QCOW2, Peer, QemuImg, QemuImgAs, present};
 use qcow2::{DEFAULT, Packing, Way, limit};
 use std::fs;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use vimage_core::{ConvertOptions, ErrorKind, convert, open};
 use vimage_fixtures::qcow2 as laid;
 
@@ -74,9 +75,12 @@ fn units_in_another_wrapping_are_read_by_all() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The disk with the most in it.
-fn full() -> &'static Known {
-    KNOWN.iter().find(|known| known.disk.name == "dense").unwrap()
+/// The disk with the most in it, in a folder of its own.
+fn full() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = folder.path().join("disk.raw");
+    known::known("dense").disk.write_raw(&raw).unwrap();
+    (folder, raw)
 }
 
 #[test]
@@ -84,10 +88,7 @@ fn what_qemu_packs_is_taken_over() {
     if !present("what QEMU packs", &QemuImg) {
         return;
     }
-    let known = full();
-    let folder = tempfile::tempdir().unwrap();
-    let raw = folder.path().join("disk.raw");
-    known.disk.write_raw(&raw).unwrap();
+    let (folder, raw) = full();
     for (file, words, to, options) in [
         ("q.qcow2", ["-c", "-O", "qcow2"].as_slice(), "v.vmdk", stream()),
         ("q.vmdk", ["-O", "vmdk", "-o", "subformat=streamOptimized"].as_slice(), "v.qcow2", packed()),
@@ -105,10 +106,7 @@ fn what_qemu_packs_is_taken_over() {
 
 #[test]
 fn a_level_is_that_of_every_unit() {
-    let known = full();
-    let folder = tempfile::tempdir().unwrap();
-    let raw = folder.path().join("disk.raw");
-    known.disk.write_raw(&raw).unwrap();
+    let (folder, raw) = full();
     let fast = converted(&raw, &folder.path().join("fast.qcow2"), &leveled(packed(), 1));
     for (name, options) in [("slow.qcow2", packed()), ("slow.vmdk", stream())] {
         // A VMDK says what it is called, so all have one name.
@@ -126,10 +124,7 @@ fn a_level_is_that_of_every_unit() {
 
 #[test]
 fn a_damaged_unit_is_not_given_another_wrapping() {
-    let known = full();
-    let folder = tempfile::tempdir().unwrap();
-    let raw = folder.path().join("disk.raw");
-    known.disk.write_raw(&raw).unwrap();
+    let (folder, raw) = full();
     for (file, options, to, into) in
         [("a.vmdk", stream(), "b.qcow2", packed()), ("a.qcow2", leveled(packed(), 0), "b.vmdk", stream())]
     {

@@ -252,8 +252,8 @@ impl Encoded {
             }
             let (start, offset) = (self.packed.len(), slab.offset + at as u64);
             // What a unit holds past the disk's end is not for other targets to see.
-            let taken = (way == Way::Passed || unit.end <= slab.len)
-                && image.read_packed(offset, &mut self.packed)?
+            let packed = (way == Way::Passed || unit.end <= slab.len) && image.read_packed(offset, &mut self.packed)?;
+            let taken = packed
                 && match way {
                     Way::Rewrapped(to) => {
                         let taken = deflate::rewrap(&mut self.packed, start, to, &mut data[unit.clone()]);
@@ -266,7 +266,8 @@ impl Encoded {
                 Encoding::Packed
             } else {
                 self.packed.truncate(start);
-                if !read || way != Way::Passed {
+                // A packed unit that was not taken may have left anything in `data`.
+                if !read || packed {
                     data[unit.clone()].fill(0);
                     image.read_exact_at(&mut data[held], offset)?;
                 }

@@ -5,6 +5,7 @@
 //! into pages that have to be found first, by threads that are then not unpacking (compressed qcow2 to raw took about 15 %
 //! longer that way). Elsewhere they go through the page cache and are flushed as they come.
 
+use super::aligned::{ALIGNMENT as PAGE, Aligned};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -13,10 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// What direct writes are aligned to, in the file and in memory: the largest that disks ask for.
-const ALIGNMENT: u64 = 4096;
+/// What direct writes are aligned to, in the file as in memory.
+const ALIGNMENT: u64 = PAGE as u64;
 
 /// Bytes of a buffer: with 1 MiB, plain copies onto a disk took a fifth longer.
 const BUFFER: usize = 4 << 20;
@@ -33,14 +33,10 @@ const FLUSH_EVERY: u64 = 64 << 20;
 /// Bytes by which the file is made longer than it is yet: a direct write that lengthens it waits for all others.
 const AHEAD: u64 = 64 << 20;
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(4096))]
-struct Block([u8; ALIGNMENT as usize]);
-
 /// Bytes of the file, placed in memory as they are in it.
 struct Buffer {
-    blocks: Vec<Block>,
-    /// The byte of the file that the first byte of `blocks` is for: aligned.
+    bytes: Aligned,
+    /// The byte of the file that the first of `bytes` is for: aligned.
     base: u64,
     /// Those of them that are filled.
     filled: Range<usize>,
@@ -48,8 +44,7 @@ struct Buffer {
 
 impl Buffer {
     fn new() -> Self {
-        let blocks = vec![Block([0; ALIGNMENT as usize]); BUFFER / ALIGNMENT as usize];
-        Buffer { blocks, base: 0, filled: 0..0 }
+        Buffer { bytes: Aligned::zeros(BUFFER), base: 0, filled: 0..0 }
     }
 
     /// Begins anew at byte `offset` of the file.
@@ -66,7 +61,7 @@ impl Buffer {
     /// Takes as many of `bytes` as there is room for, and says how many.
     fn take(&mut self, bytes: &[u8]) -> usize {
         let take = bytes.len().min(BUFFER - self.filled.end);
-        self.blocks.as_mut_bytes()[self.filled.end..][..take].copy_from_slice(&bytes[..take]);
+        self.bytes[self.filled.end..][..take].copy_from_slice(&bytes[..take]);
         self.filled.end += take;
         take
     }
@@ -238,7 +233,7 @@ impl Shared {
             Some(direct) if self.works.load(Ordering::Relaxed) => {
                 let start = buffer.filled.start.next_multiple_of(ALIGNMENT as usize).min(buffer.filled.end);
                 let end = (buffer.filled.end / ALIGNMENT as usize * ALIGNMENT as usize).max(start);
-                let whole = &buffer.blocks.as_bytes()[start..end];
+                let whole = &buffer.bytes[start..end];
                 match direct.write_all_at(whole, buffer.base + start as u64) {
                     Ok(()) => [buffer.filled.start..start, end..buffer.filled.end],
                     Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
@@ -255,7 +250,7 @@ impl Shared {
         };
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             let at = buffer.base + part.start as u64;
-            let bytes = &buffer.blocks.as_bytes()[part];
+            let bytes = &buffer.bytes[part];
             let written = self.file.write_all_at(bytes, at).and_then(|()| self.flush_behind(bytes.len() as u64));
             fault = fault.or(written.err().map(|error| (at, error)));
         }

@@ -3,6 +3,7 @@
 //! Everything here is positional and takes `&self`, so that many threads can read one file. Nothing here knows of disk
 //! formats.
 
+pub(crate) mod aligned;
 pub mod archive;
 mod behind;
 pub mod compression;
@@ -27,6 +28,7 @@ pub mod volumes;
 
 use std::io;
 
+pub(crate) use aligned::Aligned;
 pub use archive::Archive;
 pub use compression::Compression;
 pub use file::{FileId, FileReader};

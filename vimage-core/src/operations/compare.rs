@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::io::Aligned;
 use crate::observer::{Observer, Phase};
 use crate::pipeline::{CUT, InFlight, Plan, Slab, Spare, in_order, read_data};
 use crate::zero::is_zero;
@@ -53,8 +54,8 @@ pub fn compare(one: &dyn Image, two: &dyn Image, observer: &dyn Observer) -> Res
 /// A slab of each disk.
 #[derive(Default)]
 struct Buffers {
-    one: Vec<u8>,
-    two: Vec<u8>,
+    one: Aligned,
+    two: Aligned,
 }
 
 impl Buffers {
@@ -62,13 +63,13 @@ impl Buffers {
     fn compare(&mut self, slab: &Slab<2>, one: &dyn Image, two: &dyn Image) -> Result<Option<u64>> {
         let disks = [one, two].into_iter().zip([&mut self.one, &mut self.two]);
         for ((image, buffer), data) in disks.zip(&slab.data) {
-            buffer.resize(image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize, 0);
+            buffer.resize(image.size().saturating_sub(slab.offset).min(slab.len as u64) as usize);
             read_data(image, slab.offset, data, buffer)?;
         }
         let common = self.one.len().min(self.two.len());
         let longer = if self.one.len() > common { &self.one } else { &self.two };
         Ok(if self.one[..common] != self.two[..common] {
-            self.one.iter().zip(&self.two).position(|(one, two)| one != two).map(|at| at as u64)
+            self.one.iter().zip(self.two.iter()).position(|(one, two)| one != two).map(|at| at as u64)
         } else if is_zero(&longer[common..]) {
             None
         } else {

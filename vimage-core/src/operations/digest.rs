@@ -3,6 +3,7 @@
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::io::Aligned;
 use crate::observer::{Observer, Phase};
 use crate::pipeline::{self, CUT, Disk, How, InFlight, Plan, in_order, read_data};
 use sha2::{Digest as _, Sha256};
@@ -73,13 +74,13 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     in_order(
         InFlight::usual(),
         Plan::new([image], image.size(), CUT, observer).map(|slab| slab.map(Some)),
-        |slab, data: &mut Vec<u8>| {
-            data.resize(slab.len, 0);
+        |slab, data: &mut Aligned| {
+            data.resize(slab.len);
             read_data(image, slab.offset, &slab.data[0], data)
         },
         |slab, data| {
             hash_zeros(&mut hasher, slab.offset - at, observer)?;
-            hasher.update(data);
+            hasher.update(&**data);
             at = slab.range().end;
             observer.reached(at);
             Ok(())

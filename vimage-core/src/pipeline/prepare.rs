@@ -7,6 +7,7 @@ use crate::codec::{Codec, deflate};
 use crate::digest::{BlockHash, hash_blocks};
 use crate::error::Result;
 use crate::image::{Image, Packing};
+use crate::io::Aligned;
 use crate::target::{Encoding, Units};
 use crate::zero::is_zero;
 use std::ops::Range;
@@ -28,7 +29,7 @@ pub(crate) struct Encoders<'a> {
     identified: bool,
     /// Buffers of slabs that nothing refers to any more: 4 GiB of zeros are found in half the time that it takes with as many buffers as
     /// slabs in flight.
-    spare: Spare<Vec<u8>>,
+    spare: Spare<Aligned>,
 }
 
 /// How a target takes the packed units of a disk.
@@ -91,9 +92,9 @@ impl<'a> Encoders<'a> {
 #[derive(Default)]
 pub(crate) struct Prepared {
     /// The disk's bytes, filled up with zeros to whole units; empty where no target is given any of them.
-    pub(crate) data: Vec<u8>,
+    pub(crate) data: Aligned,
     /// The base's bytes, where it holds any in the slab.
-    base: Vec<u8>,
+    base: Aligned,
     /// For each block of `data`, whether the base holds the same.
     same: Vec<bool>,
     /// For each block of `data`, whether it is all zero where the base is not.
@@ -141,7 +142,7 @@ impl Prepared {
         if self.data.is_empty() {
             self.data = encoders.spare.take();
         }
-        self.data.resize(slab.len.next_multiple_of(sizes().fold(block, usize::max)), 0);
+        self.data.resize(slab.len.next_multiple_of(sizes().fold(block, usize::max)));
         if encoders.reads {
             self.read(slab, image, base, block)?;
         }
@@ -191,7 +192,7 @@ impl Prepared {
         }
         // Whose bytes they are that are as in the base, the disk or the base, nobody can tell.
         self.held.fill(false);
-        self.base.resize(len, 0);
+        self.base.resize(len);
         read_data(beneath, slab.offset, base, &mut self.base)?;
         base.iter().for_each(|range| self.same[touched(range)].fill(false));
         let blocks = self.data.chunks_exact(block).zip(self.base.chunks_exact(block));

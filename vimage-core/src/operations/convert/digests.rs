@@ -4,7 +4,7 @@ use super::many::{Output, Place};
 use crate::error::{Error, Result};
 use crate::io::hash::{Hash, Hasher, checksum_line};
 use crate::io::outputs::Unpublished;
-use crate::io::{FileReader, Outputs, ReadAt, Stored};
+use crate::io::{Aligned, FileReader, Outputs, ReadAt, Stored};
 use crate::observer::{Observer, Phase};
 use rayon::prelude::*;
 use std::os::unix::ffi::OsStrExt;
@@ -108,7 +108,7 @@ fn read_all(files: &[&Unpublished], hashes: &[Hash], observer: &dyn Observer) ->
 
 fn read_one(reader: &FileReader, hashes: &[Hash], observer: &dyn Observer, passed: &Mutex<u64>) -> Result<Vec<String>> {
     let mut hashers: Vec<_> = hashes.iter().map(|&hash| Hasher::new(hash)).collect();
-    let mut buffer = vec![0; STEP];
+    let mut buffer = Aligned::zeros(STEP);
     let mut at = 0;
     while at < reader.size() {
         if observer.cancelled() {

@@ -8,7 +8,7 @@ use crate::measure::measure;
 use crate::place::Place;
 use crate::results::{Pair, Results};
 use crate::setup::Setup;
-use crate::{report, sources};
+use crate::{memory, report, sources};
 
 /// A peer that takes longer than this many seconds is not run only to warm up: what a first run does differently is lost in it, and the
 /// sources are in memory anyway.
@@ -42,17 +42,18 @@ pub(crate) fn all(options: &Options) -> Result<Vec<String>, String> {
 
 fn pairs(place: &Place, job: &Job, runs: usize) -> Result<Vec<Pair>, String> {
     sources::make(place, &[&job.vimage.before, &job.vimage.command, &job.peer.before, &job.peer.command])?;
+    memory::release()?;
     let limit = Limit::prepare(place, &job.limit)?;
-    let pair = || -> Result<Pair, String> {
-        let vimage = measure(place, &job.vimage.before, &job.vimage.command)?;
+    let pair = |last: Option<&Pair>| -> Result<Pair, String> {
+        let vimage = measure(place, &job.vimage.before, &job.vimage.command, last.map(|last| &last.vimage))?;
         // Right behind each other: what the limit leaves of the caches and the memory would be for one of them alone.
-        let peer = measure(place, &job.peer.before, &job.peer.command)?;
+        let peer = measure(place, &job.peer.before, &job.peer.command, last.map(|last| &last.peer))?;
         Ok(Pair { vimage, peer, limit: limit.measure(place, vimage.output)? })
     };
-    let first = pair()?;
+    let first = pair(None)?;
     let mut pairs = if first.peer.wall > LONG { vec![first] } else { Vec::new() };
     while pairs.len() < runs {
-        pairs.push(pair()?);
+        pairs.push(pair(pairs.last().or(Some(&first)))?);
     }
     Ok(pairs)
 }

@@ -32,9 +32,26 @@ pub(crate) fn cut(runs: &[Range<u64>], size: u64) -> Vec<Range<u64>> {
     runs.iter().flat_map(pieces).collect()
 }
 
+/// `len` bytes of `buffer`, from a page on: the system copies into others at half the speed.
+pub(crate) fn aligned(buffer: &mut Vec<u8>, len: u64) -> &mut [u8] {
+    const PAGE: usize = 4096;
+    buffer.resize(len as usize + PAGE, 0);
+    let start = buffer.as_ptr().align_offset(PAGE).min(PAGE);
+    &mut buffer[start..start + len as usize]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buffers_begin_at_a_page() {
+        let mut buffer = Vec::new();
+        for len in [0, 7, 4096, 1 << 20] {
+            let bytes = aligned(&mut buffer, len);
+            assert_eq!((bytes.len() as u64, bytes.as_ptr() as usize % 4096), (len, 0));
+        }
+    }
 
     #[test]
     fn runs_are_cut_where_slabs_begin() {

@@ -7,6 +7,7 @@ mod growth;
 mod jobs;
 mod limits;
 mod measure;
+mod memory;
 mod numbers;
 mod place;
 mod plot;

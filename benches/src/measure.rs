@@ -1,7 +1,7 @@
 //! Runs a command and takes its time, memory and output.
 
 use crate::place::Place;
-use crate::sources;
+use crate::{memory, sources};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,11 +20,13 @@ pub(crate) struct Figures {
     pub(crate) output: u64,
 }
 
-/// Runs `command` once, after `before`, which is not measured.
-pub(crate) fn measure(place: &Place, before: &str, command: &str) -> Result<Figures, String> {
+/// Runs `command` once, after `before`, which is not measured. `last` is what came of its run before, if there was one.
+pub(crate) fn measure(place: &Place, before: &str, command: &str, last: Option<&Figures>) -> Result<Figures, String> {
     settle(place, before)?;
     sources::read(place, command)?;
-    touch_memory(sources::size(place, command)?);
+    // Nothing makes much more of its source.
+    let output = last.map_or_else(|| sources::size(place, command), |last| Ok(last.output))?;
+    memory::ready(output)?;
     let (notes, faults) = (place.run.join("time"), place.run.join("faults"));
     let heard = std::fs::File::create(&faults).map_err(|error| format!("{}: {error}", faults.display()))?;
     let begun = Instant::now();
@@ -50,24 +52,13 @@ pub(crate) fn settle(place: &Place, before: &str) -> Result<(), String> {
     // The last output goes first: what is replaced would have to be freed meanwhile.
     place.empty()?;
     if !before.is_empty() {
+        memory::release()?;
         place.prepare(before)?;
     }
     // What the run before left to be written to the disk would be written during this one.
     Command::new("sync").status().map_err(|error| format!("sync: {error}"))?;
     Ok(())
 }
-
-/// Makes the machine back so much memory as a run over so many bytes of `data` may need. A virtual machine gives back what is free, and
-/// pays for the first touch of a page when it is used again: up to four seconds per run here, or none, as chance has it. It gives back soon,
-/// so nothing comes between this and the run.
-pub(crate) fn touch_memory(data: u64) {
-    // An output of the source's size, and what programs hold; the source itself is in memory already.
-    let touched = (data + OWN).min(MOST);
-    drop(std::hint::black_box(vec![1_u8; touched as usize]));
-}
-
-const OWN: u64 = 1 << 30;
-const MOST: u64 = 8 << 30;
 
 /// Bytes of storage that the outputs take, which are all called `disk`; other files are steps on the way to them.
 fn stored(folder: &Path) -> Result<u64, String> {

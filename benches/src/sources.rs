@@ -3,6 +3,7 @@
 use crate::cores;
 use crate::extents::{SLAB, cut, data};
 use crate::place::Place;
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -51,8 +52,22 @@ pub(crate) fn make(place: &Place, commands: &[&str]) -> Result<(), String> {
             place.prepare(&format!("{GROW}\n{how}"))?;
         }
     }
+    forget_others(place, read)?;
     let mut missing = commands.iter().flat_map(|command| of(command)).filter(|name| !place.disks.join(name).exists());
     missing.next().map_or(Ok(()), |name| Err(format!("there is no {name}: benches/disks.sh makes it")))
+}
+
+/// Takes the disks that are not `read` out of the page cache: else it is chance whether the system makes room there or in what is.
+fn forget_others(place: &Place, read: impl Fn(&str) -> bool) -> Result<(), String> {
+    let fault = |error: std::io::Error| format!("{}: {error}", place.disks.display());
+    for entry in place.disks.read_dir().map_err(fault)? {
+        let entry = entry.map_err(fault)?;
+        if !entry.file_name().to_str().is_some_and(&read) {
+            let file = File::open(entry.path()).map_err(fault)?;
+            fadvise(&file, 0, None, Advice::DontNeed).map_err(|error| fault(error.into()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of data that the sources of `command` hold.

@@ -1,7 +1,9 @@
 //! Copying.
 
 use crate::cores;
-use crate::measure::{settle, touch_memory};
+use crate::extents::aligned;
+use crate::measure::settle;
+use crate::memory;
 use crate::place::Place;
 use std::fs::File;
 use std::ops::Range;
@@ -20,12 +22,12 @@ pub(super) fn seconds(place: &Place, file: &File, slabs: &[Range<u64>], flushed:
         })
         .collect();
     settle(place, "")?;
-    touch_memory(size);
+    memory::ready(size)?;
     let fault = |error: std::io::Error| format!("copying: {error}");
     let begun = Instant::now();
     let copy = File::create(place.run.join("copy")).map_err(fault)?;
     cores::each(&moves, |(slab, to), buffer| {
-        buffer.resize((slab.end - slab.start) as usize, 0);
+        let buffer = aligned(buffer, slab.end - slab.start);
         file.read_exact_at(buffer, slab.start).map_err(fault)?;
         copy.write_all_at(buffer, *to).map_err(fault)
     })?;

@@ -1,6 +1,7 @@
 //! Reading, and looking for zeros.
 
 use crate::cores;
+use crate::extents::aligned;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -8,7 +9,7 @@ use std::os::unix::fs::FileExt;
 /// How long it takes to read `slabs` of `file` and to test each for anything but zeros.
 pub(super) fn seconds(file: &File, slabs: &[Range<u64>]) -> Result<f64, String> {
     cores::each(slabs, |slab, buffer| {
-        buffer.resize((slab.end - slab.start) as usize, 0);
+        let buffer = aligned(buffer, slab.end - slab.start);
         file.read_exact_at(buffer, slab.start).map_err(|error| error.to_string())?;
         std::hint::black_box(is_zero(buffer));
         Ok(())

@@ -4,7 +4,7 @@ use super::{OutputFile, Outputs};
 use crate::error::{Error, Result};
 use std::path::PathBuf;
 
-/// Files, each with its length, that together take a row of bytes; only the one being written is open.
+/// Files, each with its length, that together take a row of bytes; they are made one after the other.
 pub struct FileSequence {
     outputs: Outputs,
     files: Vec<(PathBuf, u64)>,

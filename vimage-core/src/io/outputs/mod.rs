@@ -1,11 +1,15 @@
 //! The files that one run makes: whole under their own names, or not there at all.
 //!
 //! Each is written under a temporary name beside its own, flushed, and renamed when all of the run has succeeded. When
-//! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written.
+//! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written; what a run left that was killed, the
+//! next run that makes the same file removes.
 
 mod file;
+mod temporary;
 
 pub use file::OutputFile;
+pub use temporary::TEMPORARY_SUFFIX;
+pub(crate) use temporary::TemporaryFolder;
 
 use super::digesting::Digesting;
 use super::file::FileId;
@@ -15,15 +19,14 @@ use super::pieces::piece_name;
 use crate::error::{Error, ErrorKind, Result};
 use file::Destination;
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tempfile::TempPath;
-
-/// How a temporary output's name ends, so that a person who finds one knows what it is.
-pub const TEMPORARY_SUFFIX: &str = ".vimage-part";
+use temporary::Leftovers;
 
 /// Zeros in one gap from which on a file's digests are made by reading it, which can be stopped.
 const MOST_ZEROS: u64 = 1 << 30;
@@ -62,6 +65,8 @@ struct State {
     hashes: Vec<Hash>,
     /// Those that are made.
     digested: Vec<(PathBuf, Vec<String>)>,
+    /// What was in each folder before the first file was made there, and may be left over.
+    leftovers: HashMap<PathBuf, Leftovers>,
 }
 
 /// Folders, the outermost first, that are removed again.
@@ -77,6 +82,8 @@ impl Drop for MadeFolders {
 
 struct Made {
     temporary: TempPath,
+    /// Held open, as it bears the lock that shows that the run lives.
+    held: Arc<File>,
     path: PathBuf,
     owner: usize,
 }
@@ -225,7 +232,8 @@ impl Outputs {
         self.create(path)
     }
 
-    /// Makes a file that will appear at `path` when the run succeeds.
+    /// Makes a file that will appear at `path` when the run succeeds. It stays open until then, so that no other run takes it for
+    /// left over; what is left over of `path` is removed.
     ///
     /// # Errors
     /// As [`check`](Self::check), and `Io` when the folder is missing or cannot be written to.
@@ -269,27 +277,19 @@ impl Outputs {
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
-        // Long names leave no room for more in theirs.
-        let shown: String = name.to_string_lossy().chars().take(40).collect();
-        let refused = Cell::new(None);
+        let name = name.to_string_lossy();
+        let mut state = self.state();
         // What replaces a private file is private too, from its first byte on.
-        let mode = if self.state().in_place_of.is_some() { 0o600 } else { 0o666 };
-        let open = |path: &Path| {
-            let opened = File::options().write(true).create_new(true).mode(mode).open(path);
-            opened.inspect_err(|cause| refused.set(cause.raw_os_error()))
-        };
-        let name = format!(".{shown}.");
-        let made = tempfile::Builder::new().prefix(&name).suffix(TEMPORARY_SUFFIX).make_in(folder, open);
-        let temporary = made.map_err(|cause| {
-            // The system's own words, without the temporary name that is put around them.
-            let cause = refused.get().map_or(cause, io::Error::from_raw_os_error);
+        let mode = if state.in_place_of.is_some() { 0o600 } else { 0o666 };
+        let leftovers = state.leftovers.entry(folder.to_owned()).or_insert_with(|| Leftovers::in_folder(folder));
+        leftovers.remove_those_of(&name);
+        let (file, temporary) = temporary::file(folder, &name, mode).map_err(|cause| {
             Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
         })?;
-        let (file, temporary) = temporary.into_parts();
-        let mut state = self.state();
-        state.made.push(Made { temporary, path: path.to_owned(), owner: self.owner });
+        let file = Arc::new(file);
+        state.made.push(Made { temporary, held: Arc::clone(&file), path: path.to_owned(), owner: self.owner });
         let flush = !state.unflushed;
-        let to = Destination::File { file: Arc::new(file), flush, length: 0, written: 0, behind: None };
+        let to = Destination::File { file, flush, length: 0, written: 0, behind: None };
         Ok(OutputFile { to, path: path.to_owned(), digesting })
     }
 
@@ -468,7 +468,7 @@ impl Made {
 }
 
 fn publish_one(made: Made, replace: bool) -> Result<Published> {
-    let Made { temporary, path, .. } = made;
+    let Made { temporary, path, held: _held, .. } = made;
     let cannot = |cause: io::Error| match cause.kind() {
         io::ErrorKind::AlreadyExists => {
             Error::new(ErrorKind::Exists, "appeared while it was being made, and was not replaced").at_path(&path)

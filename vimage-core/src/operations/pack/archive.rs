@@ -6,7 +6,7 @@
 use super::{Contents, PackOptions, Package, PackedAppliance, pack};
 use crate::error::{Error, Result};
 use crate::io::Outputs;
-use crate::io::outputs::TEMPORARY_SUFFIX;
+use crate::io::outputs::TemporaryFolder;
 use crate::io::pieces::piece_name;
 use crate::observer::Observer;
 use crate::operations::archive::{Entry, write_7z};
@@ -26,7 +26,7 @@ pub(super) fn pack_archive(
     outputs.check(first.as_deref().unwrap_or(path))?;
     let stem = appliance.stem()?;
     let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let staging = tempfile::Builder::new().prefix(&format!(".{stem}.")).suffix(TEMPORARY_SUFFIX).tempdir_in(beside);
+    let staging = TemporaryFolder::new(beside, &stem);
     let staging = staging.map_err(|cause| Error::io("cannot make a folder here", cause).at_path(beside))?;
     let package = match contents {
         Contents::Vmx => Package::Vmx,

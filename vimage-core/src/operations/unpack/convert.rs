@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::formats::{DiskFile, OpenImage, OpenOptions, by_extension, by_name, open};
 use crate::image::Image;
 use crate::io::neighbors::quote;
-use crate::io::outputs::TEMPORARY_SUFFIX;
+use crate::io::outputs::TemporaryFolder;
 use crate::io::pieces::chunk_of;
 use crate::io::row::Row;
 use crate::io::{Compression, FileId, FileReader, ReadAt};
@@ -72,7 +72,7 @@ pub(super) fn archive(
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
     let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let between = tempfile::Builder::new().prefix(".unpacked.").suffix(TEMPORARY_SUFFIX).tempdir_in(beside);
+    let between = TemporaryFolder::new(beside, "unpacked");
     let between = between.map_err(|cause| Error::io("cannot make a folder to unpack into", cause).at_path(beside))?;
     let as_it_is = UnpackOptions { flush: false, ..UnpackOptions::default() };
     let extracted = extract(archive, &between.path().join("package"), &as_it_is, observer)?;

@@ -137,8 +137,13 @@ impl ReadAt for FileReader {
                 Ok(hole) if hole > at => Ok((Stored::Data, here(hole))),
                 _ => Ok((Stored::Data, self.size)),
             },
-            // No data from here to the end. The file may have been cut meanwhile: then reading says so.
-            Err(rustix::io::Errno::NXIO) => Ok((Stored::Hole, self.size)),
+            // No data from here to the end, which is another one where the file was cut meanwhile: what is gone is not zero.
+            Err(rustix::io::Errno::NXIO) => match self.file.metadata() {
+                Ok(now) if now.is_file() && now.len() < self.start + self.size => {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                }
+                _ => Ok((Stored::Hole, self.size)),
+            },
             Err(_) => Ok((Stored::Data, self.size)),
         }
     }
@@ -190,5 +195,18 @@ mod tests {
         assert_eq!(reader.stored_at(0).unwrap(), (Stored::Hole, 1 << 20));
         assert_eq!(reader.stored_at(1 << 20).unwrap(), (Stored::Data, (1 << 20) + 4096));
         assert_eq!(reader.stored_at(2 << 20).unwrap(), (Stored::Hole, 3 << 20));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_no_hole() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(3 << 20).unwrap();
+        let reader = FileReader::from_file(file.try_clone().unwrap()).unwrap();
+        file.set_len(2 << 20).unwrap();
+        let kind = |offset| reader.stored_at(offset).map_err(|error| error.kind());
+        assert_eq!(
+            (kind(1 << 20), kind(2 << 20)),
+            (Err(io::ErrorKind::UnexpectedEof), Err(io::ErrorKind::UnexpectedEof))
+        );
     }
 }

@@ -68,12 +68,6 @@ impl Job {
         Job { share: Some(share), ..self }
     }
 
-    /// Has `script` run before each run of vimage.
-    fn before_vimage(mut self, script: &str) -> Job {
-        self.vimage.before = script.into();
-        self
-    }
-
     /// Has `script` run before each run of the peer.
     fn before_peer(mut self, script: &str) -> Job {
         self.peer.before = script.into();

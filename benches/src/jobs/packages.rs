@@ -1,7 +1,7 @@
 //! A disk as a package.
 
 use super::{Job, job};
-use crate::limits::Code::{Qcow2Zlib, Vmdk};
+use crate::limits::Code::Vmdk;
 use crate::limits::Part::{Encode, HashOutput};
 
 pub(super) fn jobs() -> Vec<Job> {
@@ -19,18 +19,6 @@ tar cf disk.ova a.ovf a.mf a.vmdk",
         )
         .target(7.0)
         .limit([Encode(Vmdk, "debian.raw"), HashOutput])
-        .share(0.85),
-        job(
-            "Packages",
-            "raw → Vagrant box for libvirt",
-            "qemu-img, tar, pigz",
-            "vimage pack -q a.toml disk.box -O vagrant --provider libvirt",
-            "echo '{\"provider\": \"libvirt\", \"format\": \"qcow2\", \"virtual_size\": 8}' >metadata.json
-qemu-img convert -f raw $disks/debian.raw box.img -O qcow2
-tar c metadata.json box.img | pigz >disk.box",
-        )
-        .before_vimage("printf 'name = \"a\"\\n[[disk]]\\nimage = \"%s\"\\n' $disks/debian.raw >a.toml")
-        .limit([Encode(Qcow2Zlib, "debian.raw")])
         .share(0.85),
     ]
 }

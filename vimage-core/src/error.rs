@@ -108,6 +108,14 @@ impl Error {
         self
     }
 
+    /// Says what else the user can do about it, behind what deeper layers say.
+    #[must_use]
+    pub(crate) fn with_another_hint(mut self, hint: &str) -> Self {
+        let first = self.0.hint.take().map_or(String::new(), |first| first + "; ");
+        self.0.hint = Some(first + hint);
+        self
+    }
+
     /// What was found, without the place.
     pub fn message(&self) -> &str {
         &self.0.message

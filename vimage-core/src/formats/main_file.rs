@@ -58,7 +58,7 @@ impl MainFile {
         }
         let neighbors = Neighbors::of(path).allow_external(options.allow_external);
         let first =
-            Arc::new(FileReader::open(path).map_err(
+            Arc::new(neighbors.open_own(path).map_err(
                 |error| match path.file_name().and_then(|name| name.to_str()) {
                     Some(name) if neighbors.exists(&piece_name(name, 1)) => {
                         error.with_hint(format!("it is there in pieces: name the first, {}", piece_name(name, 1)))
@@ -112,13 +112,14 @@ impl MainFile {
     }
 
     pub(super) fn of_disk(disk: &DiskFile) -> Result<Self> {
-        let (first, first_path, path) = match disk {
+        let (first, neighbors, first_path, path) = match disk {
             DiskFile::Member(archive, name) => {
                 return Self::of_member(archive, name)?.unpacked(&OpenOptions::default());
             }
-            DiskFile::File { first, first_path, path } => (Arc::clone(first), first_path, path),
+            DiskFile::File { first, neighbors, first_path, path } => {
+                (Arc::clone(first), neighbors.of_another(), first_path, path)
+            }
         };
-        let neighbors = Neighbors::of(first_path);
         let mut main = match path == first_path {
             true => Self::of_file(first, path, neighbors)?,
             false => Self::of_chunks(first, first_path, path, neighbors)?,
@@ -165,6 +166,19 @@ impl MainFile {
         match (options.format.as_deref(), self.format) {
             (None, Some(format)) => Ok(format),
             (named, _) => format_of(&self.source(options), named),
+        }
+    }
+
+    /// The fault that kept the image from being opened, with where it is. What is named like a raw disk and begins as an image of
+    /// another format may be a raw disk in which a guest wrote that.
+    pub(super) fn fault(&self, error: Error, options: &OpenOptions) -> Error {
+        let error = error.at_path(&self.path);
+        let taken = self.format(options).ok().map(Format::name).filter(|name| *name != "raw");
+        match taken.filter(|_| options.format.is_none() && self.path.to_str().is_some_and(members::is_raw)) {
+            Some(taken) => error.with_another_hint(&format!(
+                "it begins as {taken} does: if it is a raw disk, and a guest wrote that there, say so with -f raw"
+            )),
+            None => error,
         }
     }
 

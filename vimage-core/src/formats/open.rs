@@ -151,9 +151,11 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
     let (path, source) = (main.path.as_path(), main.source(options));
     let info = main.described(main.format(options)?, &source).map_err(|error| error.at_path(path))?;
     let mut links = Vec::new();
-    let mut parents = Parents::of(main.id, &main.neighbors, path, &info);
+    let mut parents = Parents::of(main.id, &main.neighbors, &info);
     links.push(Link { path: path.to_owned(), info, allocated: main.allocated });
-    while let Some((_, path, info, allocated)) = parents.next(|_, _| Ok(())).map_err(|error| error.at_path(path))? {
+    while let Some((_, path, info, allocated)) =
+        parents.next(|_, _| Ok(())).map_err(|error| main.fault(error, options))?
+    {
         links.push(Link { path, info, allocated });
     }
     Ok(links)
@@ -229,13 +231,13 @@ fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
         let own = main.neighbors.opened().len();
         info.virtual_size = image.size();
         let mut chain = vec![image];
-        let mut parents = Parents::of(main.id, &main.neighbors, path, &info);
+        let mut parents = Parents::of(main.id, &main.neighbors, &info);
         while let Some((image, ..)) = parents.next(|format, source| format.open(source))? {
             chain.push(image);
         }
         Ok((chain, info, own))
     })();
-    let (chain, info, own) = opened.map_err(|error: Error| error.at_path(path))?;
+    let (chain, info, own) = opened.map_err(|error: Error| main.fault(error, options))?;
     let lay = |base: Box<dyn Image>, top: Box<dyn Image>| Box::new(Overlay::new(top, base)) as Box<dyn Image>;
     let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
@@ -311,6 +313,8 @@ pub enum DiskFile {
     File {
         /// The open file.
         first: Arc<FileReader>,
+        /// The files beside it.
+        neighbors: Neighbors,
         /// Where that lies.
         first_path: PathBuf,
         /// What the disk is called: the same, or for a disk in an OVF package's chunks the path without their numbers.

@@ -5,7 +5,7 @@ use super::{Format, Source, by_name};
 use crate::error::{Error, Result};
 use crate::image::{ImageInfo, Parent};
 use crate::io::{FileId, FileReader, Neighbors};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The most images that may lie beneath each other.
@@ -24,9 +24,9 @@ pub(super) struct Parents {
 }
 
 impl Parents {
-    /// Of the image in the file `id` at `path`, which says `info` of itself and may name `neighbors`.
-    pub(super) fn of(id: FileId, neighbors: &Neighbors, path: &Path, info: &ImageInfo) -> Self {
-        Parents { next: info.parent.clone(), format: info.format, neighbors: neighbors.beside(path), seen: vec![id] }
+    /// Of the image in the file `id`, which says `info` of itself and may name `neighbors`.
+    pub(super) fn of(id: FileId, neighbors: &Neighbors, info: &ImageInfo) -> Self {
+        Parents { next: info.parent.clone(), format: info.format, neighbors: neighbors.clone(), seen: vec![id] }
     }
 
     /// Opens the next, with its path, what it says of itself and the storage that it takes; none when there is no further.
@@ -35,8 +35,8 @@ impl Parents {
         open: impl FnOnce(&dyn Format, &Source<'_>) -> Result<T>,
     ) -> Result<Option<(T, PathBuf, ImageInfo, u64)>> {
         let Some(Parent { name, format, id: wanted }) = self.next.take() else { return Ok(None) };
-        let (file, path) = match (&name, &wanted) {
-            (Some(name), _) => self.neighbors.open(name)?,
+        let (file, path, neighbors) = match (&name, &wanted) {
+            (Some(name), _) => self.neighbors.open_image(name)?,
             (None, Some(id)) => self.find(id)?,
             (None, None) => return Err(Error::corrupt("has a parent, but does not say which")),
         };
@@ -48,7 +48,6 @@ impl Parents {
         }
         self.seen.push(file.id());
         let allocated = file.allocated();
-        let neighbors = self.neighbors.beside(&path);
         let source = Source { file, path, neighbors: &neighbors, snapshot: None };
         let opened = (|| {
             let format = format_of(&source, format.as_deref())?;
@@ -65,18 +64,18 @@ impl Parents {
     }
 
     /// The file in the same folder that holds the image of identifier `id`, for formats that name no file.
-    fn find(&self, id: &str) -> Result<(Arc<FileReader>, PathBuf)> {
+    fn find(&self, id: &str) -> Result<(Arc<FileReader>, PathBuf, Neighbors)> {
         let format = by_name(self.format)?;
         // It is told by its making; what follows says as of when.
         let made = |id: &str| id.split(" as of ").next().map(str::to_owned);
         let mut changed = None;
         for name in self.neighbors.ending(format.extension(), MOST_CANDIDATES)? {
             // What cannot be opened or is something else is not the one.
-            let Ok((file, path)) = self.neighbors.open(&name) else { continue };
-            let source = Source { file: Arc::clone(&file) as _, path, neighbors: &self.neighbors, snapshot: None };
+            let Ok((file, path, neighbors)) = self.neighbors.open_image(&name) else { continue };
+            let source = Source { file: Arc::clone(&file) as _, path, neighbors: &neighbors, snapshot: None };
             let found = format.describe(&source).ok().and_then(|info| info.id);
             if found.as_deref() == Some(id) {
-                return Ok((file, source.path));
+                return Ok((file, source.path, neighbors));
             }
             if found.is_some_and(|found| made(&found) == made(id)) {
                 changed.get_or_insert(source.path);

@@ -9,6 +9,7 @@ mod behind;
 pub mod compression;
 mod digesting;
 pub mod file;
+mod folder;
 pub mod hash;
 pub(crate) mod in_use;
 pub mod incoming;

@@ -1,54 +1,58 @@
 //! Which other files an image may make vimage open: the one door through which every reference goes.
 //!
 //! An image from a stranger can name any file of the reader's machine as its extent or its parent, and a converter that
-//! follows gives that file's content away (CVE-2015-5163, CVE-2022-47951, CVE-2024-32498). So a reference is a plain
-//! file name in the image's own folder, a regular file and no symbolic link, or it is refused, unless the caller trusts the
+//! follows gives that file's content away (CVE-2015-5163, CVE-2022-47951, CVE-2024-32498, CVE-2024-4467). So a reference is a
+//! plain file name in the image's own folder, a regular file and no symbolic link, or it is refused, unless the caller trusts the
 //! image and opens the door.
 
 use super::archive::Archive;
 use super::file::{FileId, FileReader};
+use super::folder::{Folder, folder_of, missing};
 use super::outputs::Unpublished;
-use crate::error::{Error, ErrorKind, Result};
-use rustix::fs::{Mode, OFlags};
-use std::fs::File;
-use std::io;
+use crate::error::{Error, Result};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The files beside an image that it may name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Neighbors {
-    folder: Option<PathBuf>,
-    /// The archive whose members are the only neighbours, and what stands in front of their plain names.
-    archive: Option<(Arc<Archive>, String)>,
+    /// None where nothing may be opened.
+    place: Option<Place>,
     /// Files that are finished but have not their names yet: they stand in for those of the folder.
     unpublished: Arc<[Unpublished]>,
     external: bool,
     opened: Arc<Mutex<Vec<(FileId, PathBuf)>>>,
 }
 
+/// Where they lie.
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(Folder),
+    /// Among the members of an archive; with what stands in front of their plain names.
+    Archive(Arc<Archive>, String),
+}
+
 impl Neighbors {
     /// Opens nothing: every reference is refused.
     pub fn none() -> Self {
-        Neighbors { folder: None, archive: None, unpublished: Arc::default(), external: false, opened: Arc::default() }
+        Self::at(None)
     }
 
-    /// Opens plain file names in the folder of the image at `path`.
+    /// Opens plain file names in the folder of the image at `path`. That folder is opened now, and all files are looked up from it,
+    /// so they are those of one folder whatever is put under its path meanwhile.
     pub fn of(path: &Path) -> Self {
-        let folder = folder_of(path).to_owned();
-        Neighbors {
-            folder: Some(folder),
-            archive: None,
-            unpublished: Arc::default(),
-            external: false,
-            opened: Arc::default(),
-        }
+        Self::at(Some(Place::Folder(Folder::of(path))))
     }
 
     /// Opens plain names among the members of `archive` beside that called `member`, and nothing else at all.
     pub fn within(archive: &Arc<Archive>, member: &str) -> Self {
         let folder = member.rfind('/').map_or("", |slash| &member[..=slash]);
-        Neighbors { archive: Some((Arc::clone(archive), folder.to_owned())), ..Self::of(archive.path()) }
+        Self::at(Some(Place::Archive(Arc::clone(archive), folder.to_owned())))
+    }
+
+    fn at(place: Option<Place>) -> Self {
+        Neighbors { place, unpublished: Arc::default(), external: false, opened: Arc::default() }
     }
 
     /// Opens whatever file or block device is named, wherever it lies. For images that the caller trusts.
@@ -65,13 +69,24 @@ impl Neighbors {
         self
     }
 
-    /// The neighbours of another file of the same disk, under the same rules.
+    /// The same files beside another image: which of them are opened for that is noted apart.
     #[must_use]
-    pub fn beside(&self, path: &Path) -> Self {
-        let folder = self.folder.as_ref().and_then(|_| Self::of(path).folder);
-        // The names that an archive's members may say are plain: they all lie in one folder of it.
-        let (archive, unpublished) = (self.archive.clone(), Arc::clone(&self.unpublished));
-        Neighbors { folder, archive, unpublished, external: self.external, opened: Arc::clone(&self.opened) }
+    pub(crate) fn of_another(&self) -> Self {
+        Neighbors { opened: Arc::default(), ..self.clone() }
+    }
+
+    /// Opens the file at `path` whose neighbours these are, which a user named: symbolic links are followed.
+    ///
+    /// # Errors
+    /// As [`FileReader::open`].
+    pub(crate) fn open_own(&self, path: &Path) -> Result<FileReader> {
+        match (&self.place, path.file_name()) {
+            // A path may also end in what is no name: `disk/` or `disk/.`.
+            (Some(Place::Folder(folder)), Some(name)) if path.as_os_str().as_bytes().ends_with(name.as_bytes()) => {
+                folder.open_trusted(name).map_err(|error| error.at_path(path))
+            }
+            _ => FileReader::open(path),
+        }
     }
 
     /// Opens the file `name` that an image refers to; returns it with its path.
@@ -80,35 +95,56 @@ impl Neighbors {
     /// `Refused` when the name is no plain file name, or the file is a symbolic link, a device or anything but a
     /// regular file, or nothing may be opened; `Io` when it is missing or cannot be read.
     pub fn open(&self, name: &str) -> Result<(Arc<FileReader>, PathBuf)> {
-        let folder = self.folder_for(name)?;
-        if let Some((archive, prefix)) = &self.archive {
-            let member = format!("{prefix}{name}");
-            let path = archive.path_of(&member);
-            let reader = archive.member(&member).map_err(|_| missing("archive").at_path(&path))?;
-            self.note(reader.id(), &path);
-            return Ok((Arc::new(reader), path));
-        }
-        let path = join(folder, name);
-        let reader = if let Some(file) = self.stands_in(&folder.join(name)) {
-            FileReader::open(&file.temporary)?
-        } else if self.external {
-            FileReader::open(&path)?
-        } else {
-            let opened = open_in(folder, name).map_err(|error| error.at_path(&path));
-            FileReader::from_file(opened?).map_err(|error| error.at_path(&path))?
+        self.open_image(name).map(|(file, path, _)| (file, path))
+    }
+
+    /// The same, for an image: with the files that it may name in turn, under the same rules.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_image(&self, name: &str) -> Result<(Arc<FileReader>, PathBuf, Neighbors)> {
+        let (reader, path, neighbors) = match self.place_of(name)? {
+            Place::Archive(archive, prefix) => {
+                let member = format!("{prefix}{name}");
+                let path = archive.path_of(&member);
+                let reader = archive.member(&member).map_err(|_| missing("archive").at_path(&path))?;
+                (reader, path, self.clone())
+            }
+            Place::Folder(folder) => {
+                let path = folder.join(name);
+                let (beside, plain) = folder.leading_to(name);
+                let reader = match self.stands_in(&folder.path().join(name)) {
+                    Some(file) => FileReader::open(&file.temporary)?,
+                    None if self.external => beside.open_trusted(plain).map_err(|error| error.at_path(&path))?,
+                    None => folder.open_regular(name).map_err(|error| error.at_path(&path))?,
+                };
+                (reader, path, Neighbors { place: Some(Place::Folder(beside)), ..self.clone() })
+            }
         };
         self.note(reader.id(), &path);
-        Ok((Arc::new(reader), path))
+        Ok((Arc::new(reader), path, neighbors))
+    }
+
+    /// The length in bytes of the file `name`, which is not opened for it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) has them where no image is trusted.
+    pub(crate) fn size_of(&self, name: &str) -> Result<u64> {
+        match self.place_of(name)? {
+            Place::Archive(archive, prefix) => {
+                let member = format!("{prefix}{name}");
+                let found = archive.listing().member(&member).map(|member| member.size);
+                found.ok_or_else(|| missing("archive").at_path(archive.path_of(&member)))
+            }
+            Place::Folder(folder) => folder.size_of(name).map_err(|error| error.at_path(folder.join(name))),
+        }
     }
 
     /// Whether a file of this plain name is there.
     pub fn exists(&self, name: &str) -> bool {
-        self.folder_for(name).is_ok_and(|folder| match &self.archive {
-            Some((archive, prefix)) => archive.listing().member(&format!("{prefix}{name}")).is_some(),
-            None => {
-                let path = folder.join(name);
-                self.stands_in(&path).is_some() || path.symlink_metadata().is_ok()
-            }
+        self.place_of(name).is_ok_and(|place| match place {
+            Place::Archive(archive, prefix) => archive.listing().member(&format!("{prefix}{name}")).is_some(),
+            Place::Folder(folder) => self.stands_in(&folder.path().join(name)).is_some() || folder.holds(name),
         })
     }
 
@@ -117,12 +153,9 @@ impl Neighbors {
     /// # Errors
     /// `Refused` when no other file may be opened; `Unsupported` when they are more than `most`; `Io`.
     pub(crate) fn ending(&self, extension: &str, most: usize) -> Result<Vec<String>> {
-        let Some(folder) = &self.folder else {
-            return Err(Error::refused("no other file may be opened for the image"));
-        };
         let ends = |name: &str| name.rsplit_once('.').is_some_and(|(_, ending)| ending.eq_ignore_ascii_case(extension));
         let mut names = Vec::new();
-        let mut add = |name: &str| {
+        let mut add = |name: &str, folder: &Path| {
             if names.len() == most {
                 return Err(Error::unsupported(format!("more than {most} .{extension} files lie in this folder"))
                     .at_path(folder));
@@ -130,15 +163,21 @@ impl Neighbors {
             names.push(name.to_owned());
             Ok(())
         };
-        if let Some((archive, prefix)) = &self.archive {
-            let members =
-                archive.listing().members.iter().filter_map(|member| member.name.strip_prefix(prefix.as_str()));
-            members.filter(|name| !name.contains('/') && ends(name)).try_for_each(&mut add)?;
-        } else {
-            let cannot = |cause| Error::io("cannot list the folder", cause).at_path(folder);
-            for entry in folder.read_dir().map_err(cannot)? {
-                let name = entry.map_err(cannot)?.file_name();
-                name.to_str().filter(|name| ends(name)).map_or(Ok(()), &mut add)?;
+        match &self.place {
+            None => return Err(Error::refused("no other file may be opened for the image")),
+            Some(Place::Archive(archive, prefix)) => {
+                let members = archive.listing().members.iter();
+                let plain = members.filter_map(|member| member.name.strip_prefix(prefix.as_str()));
+                let mut found = plain.filter(|name| !name.contains('/') && ends(name));
+                found.try_for_each(|name| add(name, archive.path()))?;
+            }
+            Some(Place::Folder(folder)) => {
+                for name in folder.names()? {
+                    let name = name?;
+                    if ends(&name) {
+                        add(&name, folder.path())?;
+                    }
+                }
             }
         }
         names.sort();
@@ -161,23 +200,25 @@ impl Neighbors {
         self.unpublished.iter().find(same)
     }
 
-    fn folder_for(&self, name: &str) -> Result<&Path> {
+    /// Where the file `name` lies, if that is a reference that may be followed.
+    fn place_of(&self, name: &str) -> Result<&Place> {
         let quoted = quote(name);
-        let external = self.external && self.archive.is_none();
-        let Some(folder) = &self.folder else {
+        let Some(place) = &self.place else {
             return Err(Error::refused(format!(
                 "the image refers to {quoted}, and no other file may be opened for it"
             )));
         };
+        let in_archive = matches!(place, Place::Archive(..));
+        let external = self.external && !in_archive;
         if external && is_protocol(name) {
             return Err(Error::unsupported(format!("the image refers to {quoted}, which is not a file")));
         }
         if external && !name.is_empty() && !name.contains('\0') {
-            return Ok(folder);
+            return Ok(place);
         }
         if !is_plain(name) || is_protocol(name) {
             let error = Error::refused(format!("the image refers to {quoted}, which is not a plain file name"));
-            if self.archive.is_some() {
+            if in_archive {
                 return Err(error.with_hint("an image in an archive may only name members beside it; unpack it first"));
             }
             return Err(error.with_hint(
@@ -185,18 +226,8 @@ impl Neighbors {
                      open it with --allow-external if you trust where it comes from",
             ));
         }
-        Ok(folder)
+        Ok(place)
     }
-}
-
-/// The folder that a file at `path` lies in.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn missing(place: &str) -> Error {
-    Error::new(ErrorKind::Io, "the image refers to a file that is missing")
-        .with_hint(format!("copy all files of the image into one {place}"))
 }
 
 /// A name that cannot lead out of its folder.
@@ -235,39 +266,10 @@ pub(crate) fn quote(name: &str) -> String {
     format!("\"{shown}\"")
 }
 
-/// The folder left out where it is the current one, as the user would write it.
-fn join(folder: &Path, name: &str) -> PathBuf {
-    if folder == Path::new(".") { PathBuf::from(name) } else { folder.join(name) }
-}
-
-/// Opens `name` in `folder` without following a link, neither racing with who swaps one in nor waiting on a pipe.
-fn open_in(folder: &Path, name: &str) -> Result<File> {
-    let cannot = |cause: rustix::io::Errno| Error::io("cannot open", io::Error::from(cause));
-    let directory = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open(folder, directory, Mode::empty()).map_err(cannot)?;
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    match rustix::fs::openat(&directory, name, flags, Mode::empty()) {
-        Ok(handle) => {
-            let file = File::from(handle);
-            let metadata = file.metadata().map_err(|cause| Error::io("cannot open", cause))?;
-            if metadata.is_file() {
-                Ok(file)
-            } else {
-                Err(Error::refused("the image refers to something that is not a regular file"))
-            }
-        }
-        Err(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => {
-            Err(Error::refused("the image refers to a symbolic link")
-                .with_hint("links are not followed for a file that an image names; put the file itself there"))
-        }
-        Err(rustix::io::Errno::NOENT) => Err(missing("folder")),
-        Err(cause) => Err(cannot(cause)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn only_plain_names_are_opened() {

@@ -22,7 +22,10 @@ pub use measure::measure;
 pub use pack::{
     Contents, External, PackOptions, Package, PackedAppliance, PackedDisk, Signing, pack, pack_image_into, pack_into,
 };
-pub use package::{OpenPackage, PackageDescriptor, PackageDisk, PackageKind, PackageMember, is_package, open_package};
+pub use package::{
+    Beside, OpenPackage, PackageDescriptor, PackageDisk, PackageKind, PackageMember, describe_package, is_package,
+    open_package,
+};
 pub use punch::punch;
 pub use trim::{Dropped, Trim};
 pub use unpack::{UnpackOptions, Unpacked, folder_for, unpack};

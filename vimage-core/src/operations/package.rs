@@ -35,7 +35,7 @@ pub enum PackageKind {
     Tar,
 }
 
-/// A package, with every file of it open.
+/// A package, with every file of it open unless it was only [described](describe_package).
 pub struct OpenPackage {
     /// Its path: that of the archive, or of the descriptor.
     pub path: PathBuf,
@@ -44,19 +44,23 @@ pub struct OpenPackage {
     /// Its files in the order of the archive; of a folder the descriptor, the manifest, the certificate, and then the files that the
     /// descriptor names, in its order.
     pub members: Vec<PackageMember>,
+    /// Files of a folder that were not opened; see [`describe_package`].
+    pub beside: Vec<Beside>,
     /// Files that the descriptor names and that cannot be opened, with the reason: absent, or no plain name.
     pub missing: Vec<(String, Error)>,
     /// What the tar says.
     pub listing: Option<Listing>,
     /// The descriptor.
     pub descriptor: Option<PackageDescriptor>,
-    /// The manifest: its name and its bytes.
+    /// The manifest: its name and its bytes; those are left out where it was not opened.
     pub manifest: Option<(String, Vec<u8>)>,
-    /// The manifest's signature, with the certificate: its name and its bytes.
+    /// The manifest's signature, with the certificate: its name and its bytes, as for the manifest.
     pub certificate: Option<(String, Vec<u8>)>,
     /// The bytes of a box's `metadata.json`.
     pub metadata: Option<Vec<u8>>,
     archive: Option<Arc<Archive>>,
+    /// The files in the folder of a descriptor; none of an archive.
+    pub(super) neighbors: Neighbors,
     /// The members by their names.
     named: BTreeMap<String, usize>,
     /// The members that are chunks, by the name of the file that they make.
@@ -73,6 +77,14 @@ pub struct PackageMember {
     pub file: Arc<FileReader>,
     /// The byte of the archive at which they begin, unless the archive was inflated.
     pub offset: Option<u64>,
+}
+
+/// A file beside a package's descriptor, as the folder tells of it.
+pub struct Beside {
+    /// Its name.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
 }
 
 /// A package's descriptor.
@@ -128,11 +140,23 @@ fn head(file: &dyn ReadAt) -> Option<[u8; 512]> {
 /// no package, or past a limit; `Io`. A descriptor that cannot be understood is no error here: see
 /// [`PackageDescriptor::parsed`].
 pub fn open_package(path: impl AsRef<Path>) -> Result<OpenPackage> {
-    let path = path.as_ref();
-    let file = Arc::new(FileReader::open(path)?);
+    opened(path.as_ref(), OpenPackage::of_folder)
+}
+
+/// Opens the package at `path` to tell of it, and no other file: of what lies beside a descriptor, only names and lengths are asked for,
+/// and are in [`OpenPackage::beside`].
+///
+/// # Errors
+/// As [`open_package`].
+pub fn describe_package(path: impl AsRef<Path>) -> Result<OpenPackage> {
+    opened(path.as_ref(), OpenPackage::of_descriptor)
+}
+
+fn opened(path: &Path, of_folder: impl FnOnce(&Path) -> Result<OpenPackage>) -> Result<OpenPackage> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("ovf")) {
-        return OpenPackage::of_folder(file, path);
+        return of_folder(path);
     }
+    let file = Arc::new(FileReader::open(path)?);
     let mut package = match Archive::open(&file, path)? {
         Some(archive) => OpenPackage::of_archive(archive)?,
         None => return Err(no_package(&file, path)),
@@ -164,6 +188,7 @@ impl OpenPackage {
             path: path.to_owned(),
             kind,
             members: Vec::new(),
+            beside: Vec::new(),
             missing: Vec::new(),
             listing: None,
             descriptor: None,
@@ -171,6 +196,7 @@ impl OpenPackage {
             certificate: None,
             metadata: None,
             archive: None,
+            neighbors: Neighbors::none(),
             named: BTreeMap::new(),
             chunks: BTreeMap::new(),
         }
@@ -209,9 +235,50 @@ impl OpenPackage {
         Ok(package)
     }
 
-    fn of_folder(file: Arc<FileReader>, path: &Path) -> Result<Self> {
-        let mut package = Self::empty(path, PackageKind::Folder);
-        let neighbors = Neighbors::of(path);
+    fn of_folder(path: &Path) -> Result<Self> {
+        let (mut package, stem) = Self::alone(path)?;
+        for ending in [".mf", ".cert"] {
+            if let Some(text) = called(&package.neighbors, &stem, ending)? {
+                let (file, path) = package.neighbors.open(&text)?;
+                package.add(text, path, file, None);
+            }
+        }
+        package.manifest = package.read_text(".mf", Some(&stem))?;
+        package.certificate = package.read_text(".cert", Some(&stem))?;
+        for name in package.named_files() {
+            match package.neighbors.open(&name) {
+                Ok((file, path)) => package.add(name, path, file, None),
+                Err(error) => package.add_missing(name, error),
+            }
+        }
+        Ok(package)
+    }
+
+    fn of_descriptor(path: &Path) -> Result<Self> {
+        let (mut package, stem) = Self::alone(path)?;
+        let text = |package: &mut Self, ending| {
+            let Some(name) = called(&package.neighbors, &stem, ending)? else { return Ok(None) };
+            let size = package.neighbors.size_of(&name)?;
+            package.beside.push(Beside { name: name.clone(), size });
+            Ok(Some((name, Vec::new())))
+        };
+        package.manifest = text(&mut package, ".mf")?;
+        package.certificate = text(&mut package, ".cert")?;
+        for name in package.named_files() {
+            match package.neighbors.size_of(&name) {
+                // The texts, which come first, may be named too.
+                _ if package.beside.iter().take(2).any(|file| file.name == name) => {}
+                Ok(size) => package.beside.push(Beside { name, size }),
+                Err(error) => package.add_missing(name, error),
+            }
+        }
+        Ok(package)
+    }
+
+    /// With the descriptor at `path` alone, and the stem of the names of its manifest and its signature.
+    fn alone(path: &Path) -> Result<(Self, String)> {
+        let mut package = Self { neighbors: Neighbors::of(path), ..Self::empty(path, PackageKind::Folder) };
+        let file = Arc::new(package.neighbors.open_own(path)?);
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = name.ok_or_else(|| {
             Error::unsupported("its name is not UTF-8, so its manifest cannot be told by it")
@@ -220,49 +287,47 @@ impl OpenPackage {
         })?;
         let stem = name.get(..name.len().saturating_sub(4)).unwrap_or_default().to_owned();
         package.add(name.clone(), path.to_owned(), file, None);
-        let descriptor = package.read_descriptor(&name)?;
-        for ending in [".mf", ".cert"] {
-            if let Some(text) = called(&neighbors, &stem, ending)? {
-                let (file, path) = neighbors.open(&text)?;
-                package.add(text, path, file, None);
-            }
-        }
-        package.manifest = package.read_text(".mf", Some(&stem))?;
-        package.certificate = package.read_text(".cert", Some(&stem))?;
-        if let Ok(parsed) = &descriptor.parsed {
-            parsed.files.iter().for_each(|file| package.add_file(file, &neighbors));
-        }
-        package.descriptor = Some(descriptor);
-        Ok(package)
+        package.descriptor = Some(package.read_descriptor(&name)?);
+        Ok((package, stem))
     }
 
-    /// Adds a file that the descriptor names, or the chunks that it is kept in.
-    fn add_file(&mut self, file: &descriptor::File, neighbors: &Neighbors) {
-        if self.member(&file.href).is_some() {
-            return;
-        }
-        let chunked = !neighbors.exists(&file.href) && neighbors.exists(&chunk_name(&file.href, 0));
-        let names = (0..).map(|number| chunk_name(&file.href, number)).take_while(|name| neighbors.exists(name));
-        let names: Vec<_> = if chunked { names.take(tar::MOST_MEMBERS + 1).collect() } else { vec![file.href.clone()] };
-        if names.len() > tar::MOST_MEMBERS {
-            let what = format!("is kept in more than {} chunks, which is the most that is read", tar::MOST_MEMBERS);
-            let path = self.path.with_file_name(&file.href);
-            self.missing.push((file.href.clone(), Error::unsupported(what).at_path(path)));
-            return;
-        }
-        for name in names {
-            match neighbors.open(&name) {
-                Ok((file, path)) => self.add(name, path, file, None),
-                Err(error) if error.kind() == ErrorKind::Io && !neighbors.exists(&name) => {
-                    let path = self.path.with_file_name(&name);
-                    self.missing.push((
-                        name,
-                        Error::new(ErrorKind::Io, "the descriptor names a file that is not there").at_path(path),
-                    ));
-                }
-                Err(error) => self.missing.push((name, error)),
+    /// The files that the descriptor names and that are not among the members: each with the chunks that it is kept in.
+    fn named_files(&mut self) -> Vec<String> {
+        let parsed = self.descriptor.as_ref().and_then(|descriptor| descriptor.parsed.as_ref().ok());
+        let hrefs: Vec<_> = parsed.into_iter().flat_map(|parsed| &parsed.files).map(|file| file.href.clone()).collect();
+        let (mut named, mut seen) = (Vec::new(), BTreeSet::new());
+        for href in hrefs {
+            if self.member(&href).is_some() || !seen.insert(href.clone()) {
+                continue;
             }
+            let there = |name: &String| self.neighbors.exists(name);
+            if there(&href) || !there(&chunk_name(&href, 0)) {
+                named.push(href);
+                continue;
+            }
+            let chunks = (0..).map(|number| chunk_name(&href, number)).take_while(there);
+            let chunks: Vec<_> = chunks.take(tar::MOST_MEMBERS + 1).collect();
+            if chunks.len() <= tar::MOST_MEMBERS {
+                named.extend(chunks);
+                continue;
+            }
+            let what = format!("is kept in more than {} chunks, which is the most that is read", tar::MOST_MEMBERS);
+            let path = self.path.with_file_name(&href);
+            self.missing.push((href, Error::unsupported(what).at_path(path)));
         }
+        named
+    }
+
+    /// Adds a file that the descriptor names and that cannot be opened, or looked up, because of `error`.
+    fn add_missing(&mut self, name: String, error: Error) {
+        let absent = error.kind() == ErrorKind::Io && !self.neighbors.exists(&name);
+        let error = if absent {
+            let what = "the descriptor names a file that is not there";
+            Error::new(ErrorKind::Io, what).at_path(self.path.with_file_name(&name))
+        } else {
+            error
+        };
+        self.missing.push((name, error));
     }
 
     fn add(&mut self, name: String, path: PathBuf, file: Arc<FileReader>, offset: Option<u64>) {
@@ -295,6 +360,7 @@ impl OpenPackage {
             Some(archive) => DiskFile::Member(Arc::clone(archive), name.to_owned()),
             None => DiskFile::File {
                 first: Arc::clone(&first.file),
+                neighbors: self.neighbors.clone(),
                 first_path: first.path.clone(),
                 path: if first.name == name { first.path.clone() } else { self.path.with_file_name(name) },
             },
@@ -366,7 +432,9 @@ impl OpenPackage {
         let name = file.as_deref().unwrap_or_default();
         let mut members = self.kept_in(name).iter().filter_map(|index| self.members.get(*index)).peekable();
         let first = members.peek().copied();
-        let stored = members.map(|member| member.file.size()).reduce(u64::saturating_add);
+        let is_part = |file: &&Beside| file.name == name || chunk_of(&file.name).is_some_and(|(stem, _)| stem == name);
+        let beside = self.beside.iter().filter(is_part).map(|file| file.size);
+        let stored = members.map(|member| member.file.size()).chain(beside).reduce(u64::saturating_add);
         let packed = first.is_some_and(|first| is_gzip(first.file.as_ref()).unwrap_or(false));
         let looked_into = to_inflate.is_some_and(|left| {
             let after = left.checked_sub(if packed { stored.unwrap_or(0) } else { 0 });

@@ -64,8 +64,9 @@ impl SevenZip {
     /// # Errors
     /// As [`of`](Self::of), and those of opening files and [joining](Pieces::join) them.
     pub fn open(path: &Path) -> Result<Self> {
-        let first = Arc::new(FileReader::open(path)?);
-        let (neighbors, mut files) = (Neighbors::of(path), vec![first.id()]);
+        let neighbors = Neighbors::of(path);
+        let first = Arc::new(neighbors.open_own(path)?);
+        let mut files = vec![first.id()];
         let file: Arc<dyn ReadAt> = match stem_of_first(path) {
             None => first,
             Some(stem) => Arc::new(Pieces::join(first, stem, &neighbors).map_err(|error| error.at_path(path))?),

@@ -10,7 +10,7 @@ use crate::io::neighbors::quote;
 use crate::io::outputs::TemporaryFolder;
 use crate::io::pieces::chunk_of;
 use crate::io::row::Row;
-use crate::io::{Compression, FileId, FileReader, ReadAt};
+use crate::io::{Compression, FileId, FileReader, Neighbors, ReadAt};
 use crate::observer::{Observer, PartOf, Phase};
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
@@ -92,8 +92,9 @@ pub(super) fn archive(
         }
         None => {
             let alone = |path: PathBuf| {
-                let first = Arc::new(FileReader::open(&path)?);
-                let file = DiskFile::File { first, first_path: path.clone(), path: path.clone() };
+                let neighbors = Neighbors::of(&path);
+                let first = Arc::new(neighbors.open_own(&path)?);
+                let file = DiskFile::File { first, neighbors, first_path: path.clone(), path: path.clone() };
                 Ok(Disk { name: name(&path), file, capacity: None })
             };
             disks_among(&others).into_iter().map(alone).collect::<Result<_>>()?

@@ -3,7 +3,7 @@
 use super::report::{Member, Outcome, broken, strict};
 use super::stage::Stages;
 use crate::error::{Error, Result};
-use crate::io::{Neighbors, ReadAt};
+use crate::io::ReadAt;
 use crate::operations::package::{OpenPackage, PackageKind};
 use crate::package::Finding;
 use crate::package::manifest::{Algorithm, Hasher, Line};
@@ -34,9 +34,8 @@ pub(super) fn candidates<'a>(package: &'a OpenPackage, lines: &'a [Line]) -> Vec
     });
     let mut found: Vec<_> = members.collect();
     if package.kind == PackageKind::Folder {
-        let neighbors = Neighbors::of(&package.path);
         for line in lines.iter().filter(|line| package.member(&line.file).is_none()) {
-            if let Ok((file, _)) = neighbors.open(&line.file) {
+            if let Ok((file, _)) = package.neighbors.open(&line.file) {
                 found.push(Candidate { name: &line.file, path: &package.path, file, line: Some(line) });
             }
         }

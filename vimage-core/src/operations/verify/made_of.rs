@@ -2,7 +2,6 @@
 
 use super::report::broken;
 use crate::image::ImageInfo;
-use crate::io::Neighbors;
 use crate::io::neighbors::quote;
 use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
 use crate::operations::package::OpenPackage;
@@ -45,7 +44,6 @@ pub(super) fn look(package: &OpenPackage, name: &str, info: &ImageInfo, lines: &
 /// The numbered pieces that are joined to `name` where they lie beside it.
 fn pieces(package: &OpenPackage, name: &str) -> Vec<String> {
     let Some(stem) = stem_of_first(Path::new(name)).filter(|_| package.listing.is_none()) else { return Vec::new() };
-    let neighbors = Neighbors::of(&package.path);
     let names = (2..=MOST_PIECES).map(|number| piece_name(stem, number));
-    names.take_while(|name| neighbors.exists(name)).collect()
+    names.take_while(|name| package.neighbors.exists(name)).collect()
 }

@@ -394,9 +394,14 @@ fn what_info_says_of_a_folder() {
     let info = folder.run("info --json web.ovf").succeeds().json("info");
     assert_eq!((&info["missing"], &info["manifest"]), (&json!([]), &json!("web.mf")));
     assert_eq!(
-        (&info["disks"][0]["virtual-size"], &info["files"][2]["filename"]),
-        (&json!(64 << 20), &json!("disk.vmdk"))
+        info["files"][2],
+        json!({ "filename": "disk.vmdk", "size": folder.read("disk.vmdk").len(), "offset": null })
     );
+    // The disk itself is not opened.
+    let disk = &info["disks"][0];
+    let sizes = (&disk["virtual-size"], &disk["declared-size"], &disk["stored-size"]);
+    assert_eq!(sizes, (&json!(null), &json!(64 << 20), &info["files"][2]["size"]));
+    folder.run("info web.ovf").succeeds().says(&["not looked into", "64 MiB disk"]);
     // A descriptor leads to no file elsewhere.
     for href in ["../disk.vmdk", "/etc/hostname", "http://example.com/disk.vmdk"] {
         folder.put("web.ovf", OVF.replace("disk.vmdk", href));

@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use vimage_core::image::Part;
-use vimage_core::operations::{is_package, open_package};
+use vimage_core::operations::{describe_package, is_package};
 use vimage_core::{ImageInfo, Result, describe, describe_chain};
 
 pub(super) fn run(args: &InfoArgs) -> Result<Answer> {
     if args.format.is_none() && !args.chain && is_package(&args.image) {
-        package::tell(&open_package(&args.image)?, args.json)?;
+        package::tell(&describe_package(&args.image)?, args.json)?;
         return Ok(Answer::Yes);
     }
     let options = open_options(args.format.as_ref(), &args.open);

@@ -29,6 +29,15 @@ fn parsed(package: &OpenPackage) -> Option<&Descriptor> {
     package.descriptor.as_ref()?.parsed.as_ref().ok()
 }
 
+/// The files that are there, opened or not.
+fn files(package: &OpenPackage) -> impl Iterator<Item = FileReport<'_>> {
+    let members = package.members.iter();
+    let members =
+        members.map(|member| FileReport { filename: &member.name, size: member.file.size(), offset: member.offset });
+    let beside = package.beside.iter().map(|file| FileReport { filename: &file.name, size: file.size, offset: None });
+    members.chain(beside)
+}
+
 /// Rows of a name and what is told of it.
 #[derive(Default)]
 struct Rows(Vec<(&'static str, String)>);
@@ -76,8 +85,8 @@ fn text(package: &OpenPackage, disks: &[PackageDisk<'_>]) -> String {
     lines.push(format!("{:width$}  {}", "disks", disks.len()));
     let table: Vec<_> = disks.iter().map(disk_row).collect();
     lines.extend(aligned(&table));
-    lines.push(format!("{:width$}  {}", "files", package.members.len() + package.missing.len()));
-    let there = package.members.iter().map(|member| [shown(&member.name), Size(member.file.size()).to_string()]);
+    lines.push(format!("{:width$}  {}", "files", files(package).count() + package.missing.len()));
+    let there = files(package).map(|file| [shown(file.filename), Size(file.size).to_string()]);
     let missing =
         package.missing.iter().map(|(name, error)| [shown(name), format!("missing: {}", shown(error.message()))]);
     let table: Vec<_> = there.chain(missing).map(Vec::from).collect();
@@ -313,11 +322,7 @@ impl<'a> Report<'a> {
             networks: parsed.map_or(&[], |parsed| &parsed.networks),
             configurations: parsed.map_or(&[], |parsed| &parsed.configurations),
             disks: disks.iter().map(DiskReport::new).collect(),
-            files: package
-                .members
-                .iter()
-                .map(|member| FileReport { filename: &member.name, size: member.file.size(), offset: member.offset })
-                .collect(),
+            files: files(package).collect(),
             missing: package
                 .missing
                 .iter()

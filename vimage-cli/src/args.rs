@@ -202,6 +202,12 @@ pub(crate) struct TrustArgs {
     /// For images that you trust: with this, an image can have any file that you may read taken for a part of its disk.
     #[arg(long)]
     pub(crate) allow_external: bool,
+    /// Read what another program writes to, such as the image of a machine that runs, and keep nobody from writing to it
+    ///
+    /// Without it, QEMU's locks are heeded and held: such an image is refused, and QEMU does not start a machine from one that is being
+    /// read. What is written meanwhile may be read half written.
+    #[arg(short = 'U', long)]
+    pub(crate) force_share: bool,
 }
 
 /// How an output is to be made; the same for making and for measuring it.

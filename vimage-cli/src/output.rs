@@ -130,6 +130,7 @@ fn kind(kind: ErrorKind) -> &'static str {
         ErrorKind::Corrupt => "corrupt",
         ErrorKind::Refused => "refused",
         ErrorKind::Usage => "usage",
+        ErrorKind::InUse => "in-use",
         ErrorKind::SizeUnknown => "size-unknown",
         ErrorKind::Exists => "exists",
         ErrorKind::Cancelled => "cancelled",

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Corrupt,
     /// The image asks for something that is not allowed, such as opening a file elsewhere.
     Refused,
+    /// Another program uses a file, in a way that does not go together with what is to be done with it.
+    InUse,
     /// The caller asked for something that cannot be: an unknown option, a size that the format cannot hold.
     Usage,
     /// An output has to say in advance how large the disk is, and that is not known of what comes out of a stream.
@@ -68,6 +70,11 @@ impl Error {
     /// The image asks for something that is not allowed.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Refused, message)
+    }
+
+    /// Another program uses the file.
+    pub fn in_use(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InUse, message)
     }
 
     /// The caller asked for something that cannot be.

@@ -54,5 +54,6 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer> {
 
 /// How to open an image of `format`, if one was named.
 fn open_options(format: Option<&String>, trust: &TrustArgs) -> OpenOptions {
-    OpenOptions { format: format.cloned(), snapshot: None, allow_external: trust.allow_external }
+    let TrustArgs { allow_external, force_share } = *trust;
+    OpenOptions { format: format.cloned(), snapshot: None, allow_external, force_share }
 }

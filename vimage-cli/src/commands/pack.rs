@@ -49,6 +49,7 @@ pub(super) fn run(args: &PackArgs) -> Result<Answer> {
     options.replace = args.force;
     options.flush = args.target_cache == Cache::Writeback;
     options.allow_external = args.open.allow_external;
+    options.force_share = args.open.force_share;
     let job = Job { appliance: &appliance, target: args.target.as_deref(), options: &options, quiet: args.show.quiet };
     job.run(args.show.progress.progress, args.json)
 }

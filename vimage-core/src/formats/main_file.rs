@@ -6,6 +6,7 @@ use super::packed::{Packed, packed};
 use super::{Findings, Format, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageInfo;
+use crate::io::locks::Locks;
 use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::observer::Observer;
@@ -53,10 +54,11 @@ impl MainFile {
     }
 
     pub(super) fn named(path: &Path, options: &OpenOptions) -> Result<Self> {
-        if let Some((archive, member)) = members::named(path)? {
+        let locks = Locks::new(options.force_share);
+        if let Some((archive, member)) = members::named(path, &locks)? {
             return Self::of_member(&archive, &member);
         }
-        let neighbors = Neighbors::of(path).allow_external(options.allow_external);
+        let neighbors = Neighbors::of(path).allow_external(options.allow_external).locking(locks);
         let first =
             Arc::new(neighbors.open_own(path).map_err(
                 |error| match path.file_name().and_then(|name| name.to_str()) {
@@ -66,6 +68,7 @@ impl MainFile {
                     _ => error,
                 },
             )?);
+        neighbors.locks().read(&first, path)?;
         // Who says that it is raw means the archive's own bytes.
         if options.format.as_deref() != Some("raw")
             && let Some((archive, member)) = members::only(&first, path)?

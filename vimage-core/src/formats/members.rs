@@ -4,6 +4,7 @@ use super::{FORMATS, HEAD, Source, probe};
 use crate::error::{Error, Result};
 use crate::image::ImageInfo;
 use crate::io::archive::{self, split_member};
+use crate::io::locks::Locks;
 use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
 use crate::io::tar::{self, Listing};
 use crate::io::unpacked::{MOST_UNPACKED, is_gzip, unpack};
@@ -33,9 +34,10 @@ pub(super) struct Disk {
 ///
 /// # Errors
 /// `Usage` where it would mean a member of what is no archive; and those of [`Archive::open`].
-pub(super) fn named(path: &Path) -> Result<Option<(Arc<Archive>, String)>> {
+pub(super) fn named(path: &Path, locks: &Locks) -> Result<Option<(Arc<Archive>, String)>> {
     let Some((archive, member)) = split_member(path) else { return Ok(None) };
     let file = Arc::new(FileReader::open(&archive)?);
+    locks.read(&file, &archive)?;
     let opened = Archive::open(&file, &archive)?.ok_or_else(|| {
         Error::usage(format!(
             "there is no such file, and {} is no tar archive that could have a member",

@@ -7,6 +7,8 @@ use super::{CreateOptions, Findings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::extent::Extent;
 use crate::image::{Image, ImageInfo, Packing};
+use crate::io::in_use::check_vmware;
+use crate::io::locks::Locks;
 use crate::io::neighbors::quote;
 use crate::io::outputs::Unpublished;
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors};
@@ -25,6 +27,9 @@ pub struct OpenOptions {
     pub snapshot: Option<String>,
     /// Open any file that the image names, not only plain files in its own folder. For images that are trusted.
     pub allow_external: bool,
+    /// Read files that another program writes to, and keep nobody from writing to them meanwhile; otherwise QEMU's locks are heeded
+    /// and taken, as long as the image is open.
+    pub force_share: bool,
 }
 
 /// An image with everything beneath it.
@@ -38,6 +43,7 @@ pub struct OpenImage {
     allocated: u64,
     archive: Option<PathBuf>,
     packed: Option<Compression>,
+    locks: Locks,
 }
 
 impl OpenImage {
@@ -71,6 +77,15 @@ impl OpenImage {
     /// What its main file is compressed with as a whole, so that it had to be unpacked to be read.
     pub fn packed(&self) -> Option<Compression> {
         self.packed
+    }
+
+    /// Keeps everybody else from using the topmost image's own files, as long as it is open.
+    ///
+    /// # Errors
+    /// `InUse` when another program uses one.
+    pub(crate) fn lock_to_write(&self) -> Result<()> {
+        self.own_files().iter().try_for_each(|(_, path)| check_vmware(path))?;
+        self.locks.write(self.own_files())
     }
 
     /// The files that hold the topmost image's own bytes, each with its path.
@@ -166,7 +181,7 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
 ///
 /// # Errors
 /// `Io` when a file is missing or cannot be read; `Corrupt` and `Unsupported` as the format has them; `Refused` when the
-/// image refers to a file elsewhere; `Usage` when there is no such snapshot.
+/// image refers to a file elsewhere; `InUse` when another program writes to a file; `Usage` when there is no such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
     opened(&MainFile::open(path.as_ref(), options)?, options)
 }
@@ -206,6 +221,7 @@ pub(crate) fn open_unpublished(
 /// several.
 pub fn open_file(file: File, label: &Path, member: Option<&str>, options: &OpenOptions) -> Result<OpenImage> {
     let first = Arc::new(FileReader::from_file(file).map_err(|error| error.at_path(label))?);
+    Locks::new(options.force_share).read(&first, label)?;
     let main = match members::within(&first, label, options.format.as_deref() == Some("raw"))? {
         Some(archive) => {
             let only = || members::only_of(&archive);
@@ -242,8 +258,8 @@ fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
     let image = chain.into_iter().rev().reduce(lay).ok_or_else(|| Error::new(ErrorKind::Usage, "no image"))?;
     let files = main.neighbors.opened();
     let archive = main.archive.as_ref().map(|archive| archive.path().to_owned());
-    let (allocated, packed) = (main.allocated, main.packed);
-    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated, archive, packed })
+    let (allocated, packed, locks) = (main.allocated, main.packed, main.neighbors.locks().clone());
+    Ok(OpenImage { image, info, path: path.to_owned(), files, own, allocated, archive, packed, locks })
 }
 
 /// How an image like the one at `path` is made: its format's name, and the options. Parents are asked only for their formats.

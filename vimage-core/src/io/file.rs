@@ -91,6 +91,11 @@ impl FileReader {
         self.id
     }
 
+    /// What holds its locks.
+    pub(super) fn handle(&self) -> &Arc<File> {
+        &self.file
+    }
+
     /// Bytes of storage that the file takes, holes left out.
     pub fn allocated(&self) -> u64 {
         self.allocated

@@ -1,56 +1,41 @@
 //! Whether others work with a file that is to be replaced or changed.
 
 use super::file::FileId;
+use super::locks::lock_to_write;
 use crate::error::{Error, Result};
-use rustix::fs::{FlockOperation, fcntl_lock};
 use std::fs::{File, Metadata};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Locks on files, held while this lives: who wants to run a machine from one of them is refused meanwhile, as QEMU would be.
-#[derive(Debug)]
-pub(crate) struct Held(#[allow(dead_code, reason = "a lock is given up when its file is closed")] Vec<File>);
-
-impl Held {
-    /// Locks `files`. No other handle of them may be closed by this process meanwhile: that would give the locks up.
-    ///
-    /// # Errors
-    /// `Refused` when another program holds a lock on one, as QEMU and VMware do while a machine runs; `Io` when one cannot be
-    /// opened.
-    pub(crate) fn lock(files: &[(FileId, PathBuf)]) -> Result<Self> {
-        let mut held = Vec::new();
-        for (index, (id, path)) in files.iter().enumerate() {
-            if files[..index].iter().all(|(other, _)| other != id) {
-                held.extend(lock(path)?);
-            }
-        }
-        Ok(Held(held))
+/// Locks the file at `path`, which is to be replaced, as long as what is returned lives. None where there is no such file, or it may
+/// not be opened: who may not read it may still replace it.
+///
+/// # Errors
+/// `InUse` when another program uses it.
+pub(crate) fn lock_to_replace(path: &Path) -> Result<Option<File>> {
+    check_vmware(path)?;
+    if !path.symlink_metadata().is_ok_and(|there| there.is_file()) {
+        return Ok(None);
     }
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    lock_to_write(&file, path)?;
+    Ok(Some(file))
 }
 
-fn lock(path: &Path) -> Result<Option<File>> {
-    let busy = |what: &str| Error::refused(format!("is in use by another program, {what}")).at_path(path);
+/// Checks that there is none of the folders by which VMware says that a machine runs from the file at `path`.
+///
+/// # Errors
+/// `InUse` when there is one.
+pub(crate) fn check_vmware(path: &Path) -> Result<()> {
     let mut folder = path.as_os_str().to_owned();
     folder.push(".lck");
-    if Path::new(&folder).is_dir() {
-        let name = Path::new(&folder).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        return Err(busy(&format!("by VMware's lock {name}"))
-            .with_hint(format!("shut the machine down that runs from it; if none does, remove {name}")));
+    if !Path::new(&folder).is_dir() {
+        return Ok(());
     }
-    let file = match File::options().read(true).write(true).open(path) {
-        Ok(file) => file,
-        // Who may not write to it may still replace it.
-        Err(cause) if cause.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
-        Err(cause) => return Err(Error::io("cannot open", cause).at_path(path)),
-    };
-    match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
-            Err(busy("which holds a lock on it").with_hint("shut the machine down that runs from it"))
-        }
-        // Where there are no locks, nobody holds one.
-        _ => Ok(Some(file)),
-    }
+    let name = Path::new(&folder).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Err(Error::in_use(format!("is in use by another program, by VMware's lock {name}"))
+        .at_path(path)
+        .with_hint(format!("shut the machine down that runs from it; if none does, remove {name}")))
 }
 
 /// Files as they were at one time.

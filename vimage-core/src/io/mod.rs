@@ -13,6 +13,7 @@ mod folder;
 pub mod hash;
 pub(crate) mod in_use;
 pub mod incoming;
+pub(crate) mod locks;
 pub mod memory;
 pub mod neighbors;
 pub mod outputs;

@@ -8,6 +8,7 @@
 use super::archive::Archive;
 use super::file::{FileId, FileReader};
 use super::folder::{Folder, folder_of, missing};
+use super::locks::Locks;
 use super::outputs::Unpublished;
 use crate::error::{Error, Result};
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +23,8 @@ pub struct Neighbors {
     /// Files that are finished but have not their names yet: they stand in for those of the folder.
     unpublished: Arc<[Unpublished]>,
     external: bool,
+    /// Those of the files that are opened.
+    locks: Locks,
     opened: Arc<Mutex<Vec<(FileId, PathBuf)>>>,
 }
 
@@ -52,7 +55,13 @@ impl Neighbors {
     }
 
     fn at(place: Option<Place>) -> Self {
-        Neighbors { place, unpublished: Arc::default(), external: false, opened: Arc::default() }
+        Neighbors {
+            place,
+            unpublished: Arc::default(),
+            external: false,
+            locks: Locks::default(),
+            opened: Arc::default(),
+        }
     }
 
     /// Opens whatever file or block device is named, wherever it lies. For images that the caller trusts.
@@ -60,6 +69,18 @@ impl Neighbors {
     pub fn allow_external(mut self, allowed: bool) -> Self {
         self.external = allowed;
         self
+    }
+
+    /// Locks what is opened with `locks`.
+    #[must_use]
+    pub(crate) fn locking(mut self, locks: Locks) -> Self {
+        self.locks = locks;
+        self
+    }
+
+    /// The locks on what was opened.
+    pub(crate) fn locks(&self) -> &Locks {
+        &self.locks
     }
 
     /// With `files`, which are finished but have not their names yet, in place of those of the same names.
@@ -93,7 +114,8 @@ impl Neighbors {
     ///
     /// # Errors
     /// `Refused` when the name is no plain file name, or the file is a symbolic link, a device or anything but a
-    /// regular file, or nothing may be opened; `Io` when it is missing or cannot be read.
+    /// regular file, or nothing may be opened; `InUse` when another program writes to it; `Io` when it is missing or
+    /// cannot be read.
     pub fn open(&self, name: &str) -> Result<(Arc<FileReader>, PathBuf)> {
         self.open_image(name).map(|(file, path, _)| (file, path))
     }
@@ -121,6 +143,7 @@ impl Neighbors {
                 (reader, path, Neighbors { place: Some(Place::Folder(beside)), ..self.clone() })
             }
         };
+        self.locks.read(&reader, &path)?;
         self.note(reader.id(), &path);
         Ok((Arc::new(reader), path, neighbors))
     }

@@ -7,7 +7,7 @@ use crate::formats::{OpenImage, OpenOptions, alike, open};
 use crate::image::Image;
 use crate::io::Outputs;
 use crate::io::archive::split_member;
-use crate::io::in_use::{Held, Unchanged};
+use crate::io::in_use::Unchanged;
 use crate::observer::Observer;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -63,8 +63,8 @@ pub struct Compacted {
 /// A crash leaves the old image or the new one. Sub-format, split, cluster size, compression and identifiers stay.
 ///
 /// # Errors
-/// `Unsupported` for images of a kind that is not written, or with something in them that would be lost; `Refused` when it
-/// is in use, has snapshots, or changed meanwhile; and those of [`convert`](super::convert()).
+/// `Unsupported` for images of a kind that is not written, or with something in them that would be lost; `InUse` when another
+/// program uses it; `Refused` when it has snapshots, or changed meanwhile; and those of [`convert`](super::convert()).
 pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Observer) -> Result<Compacted> {
     let named = path.as_ref();
     let in_place = options.output.is_none();
@@ -79,6 +79,9 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     if in_place && !options.flush && !options.dry_run {
         return Err(Error::usage("what comes in the place of an image has to be on the disk first")
             .with_hint("-t unsafe goes with -o"));
+    }
+    if in_place && !options.dry_run {
+        check_own(&options.open)?;
     }
     if options.open.snapshot.is_some() {
         return Err(
@@ -103,12 +106,10 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     if in_place {
         outputs = outputs.in_place_of(image.own_files().iter().map(|(id, _)| *id).collect());
     }
-    let _held = if in_place && !options.dry_run {
+    if in_place && !options.dry_run {
         check_names(&image)?;
-        Some(Held::lock(image.own_files())?)
-    } else {
-        None
-    };
+        image.lock_to_write()?;
+    }
     let unchanged = Unchanged::of(image.own_files())?;
     let (size_before, allocated_before) = unchanged.sizes();
     let written = write(&image, base.as_ref(), target, &conversion, &outputs, observer)?;
@@ -120,6 +121,15 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         outputs.publish()?
     };
     Ok(Compacted { made: written.published(files), size_before, allocated_before, virtual_size: image.size() })
+}
+
+/// Refuses to change an image that others are to be let at.
+pub(super) fn check_own(opening: &OpenOptions) -> Result<()> {
+    match opening.force_share {
+        true => Err(Error::usage("an image is not changed while another program writes to it")
+            .with_hint("--force-share goes with --dry-run or -o")),
+        false => Ok(()),
+    }
 }
 
 /// Checks that no file has another name, under which it would stay as it is.

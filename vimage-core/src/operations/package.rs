@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::{DiskFile, disks, probe};
 use crate::image::ImageInfo;
+use crate::io::locks::Locks;
 use crate::io::pieces::{chunk_name, chunk_of};
 use crate::io::tar::{self, Listing};
 use crate::io::unpacked::is_gzip;
@@ -136,8 +137,8 @@ fn head(file: &dyn ReadAt) -> Option<[u8; 512]> {
 /// Opens the package at `path`: an OVA, a Vagrant box or another tar, or an OVF descriptor with its files beside it.
 ///
 /// # Errors
-/// `Corrupt` where it is damaged or has two descriptors; `Refused` for members that no package must have; `Unsupported` where it is
-/// no package, or past a limit; `Io`. A descriptor that cannot be understood is no error here: see
+/// `Corrupt` where it is damaged or has two descriptors; `Refused` for members that no package must have; `InUse` where another
+/// program writes to it; `Unsupported` where it is no package, or past a limit; `Io`. A descriptor that cannot be understood is no error here: see
 /// [`PackageDescriptor::parsed`].
 pub fn open_package(path: impl AsRef<Path>) -> Result<OpenPackage> {
     opened(path.as_ref(), OpenPackage::of_folder)
@@ -157,6 +158,7 @@ fn opened(path: &Path, of_folder: impl FnOnce(&Path) -> Result<OpenPackage>) -> 
         return of_folder(path);
     }
     let file = Arc::new(FileReader::open(path)?);
+    Locks::default().read(&file, path)?;
     let mut package = match Archive::open(&file, path)? {
         Some(archive) => OpenPackage::of_archive(archive)?,
         None => return Err(no_package(&file, path)),
@@ -248,6 +250,7 @@ impl OpenPackage {
         for name in package.named_files() {
             match package.neighbors.open(&name) {
                 Ok((file, path)) => package.add(name, path, file, None),
+                Err(error) if error.kind() == ErrorKind::InUse => return Err(error),
                 Err(error) => package.add_missing(name, error),
             }
         }
@@ -279,6 +282,7 @@ impl OpenPackage {
     fn alone(path: &Path) -> Result<(Self, String)> {
         let mut package = Self { neighbors: Neighbors::of(path), ..Self::empty(path, PackageKind::Folder) };
         let file = Arc::new(package.neighbors.open_own(path)?);
+        package.neighbors.locks().read(&file, path)?;
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let name = name.ok_or_else(|| {
             Error::unsupported("its name is not UTF-8, so its manifest cannot be told by it")

@@ -1,12 +1,12 @@
 //! Making a raw image smaller without writing it anew: what it need not hold is freed in the file itself.
 
-use super::compact::{CompactOptions, Compacted, check_place};
+use super::compact::{CompactOptions, Compacted, check_own, check_place};
 use super::convert::Converted;
 use super::trim::{Dropped, unused};
 use crate::error::{Error, Result};
 use crate::formats::open;
 use crate::image::Image;
-use crate::io::in_use::{Held, Unchanged};
+use crate::io::in_use::Unchanged;
 use crate::io::outputs::Published;
 use crate::io::punch::Puncher;
 use crate::layers::Masked;
@@ -24,10 +24,13 @@ const BLOCK: usize = 4096;
 /// that a crash in between leaves an image as good as the one before; it needs no space beside it.
 ///
 /// # Errors
-/// `Unsupported` when the image is not one raw file, or the file system cannot free a part of a file; `Refused` when it is
-/// in use; `Io` and `Cancelled`.
+/// `Unsupported` when the image is not one raw file, or the file system cannot free a part of a file; `InUse` when another
+/// program uses it; `Refused` when it is a device; `Io` and `Cancelled`.
 pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Observer) -> Result<Compacted> {
     let path = path.as_ref();
+    if !options.dry_run {
+        check_own(&options.open)?;
+    }
     let image = open(path, &options.open)?;
     check_place(&image)?;
     if image.info().format != "raw" || image.own_files().len() != 1 {
@@ -41,7 +44,7 @@ pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Ob
         return Err(Error::refused("is a device, of which nobody can tell who else writes to it").at_path(path));
     }
     let puncher = if options.dry_run { None } else { Some(Puncher::open(path)?) };
-    let _held = puncher.as_ref().map(|_| Held::lock(image.own_files())).transpose()?;
+    puncher.as_ref().map_or(Ok(()), |_| image.lock_to_write())?;
     let survey = unused(&image, options.trim, observer)?;
     let nothing = Ranges::default();
     let unused = survey.as_ref().map_or(&nothing, |survey| &survey.unused);

@@ -14,6 +14,7 @@ pub(crate) use temporary::TemporaryFolder;
 use super::digesting::Digesting;
 use super::file::FileId;
 use super::hash::Hash;
+use super::in_use::lock_to_replace;
 use super::part::{SharedPart, lock};
 use super::pieces::piece_name;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,6 +60,8 @@ struct State {
     /// Folders that were made for them. They go after the files.
     folders: MadeFolders,
     obsolete: Vec<PathBuf>,
+    /// Files that are replaced or go away, locked until then.
+    locked: Vec<File>,
     /// Files that will be made at the end.
     reserved: Vec<PathBuf>,
     /// The digests that are made of each file.
@@ -236,7 +239,8 @@ impl Outputs {
     /// left over; what is left over of `path` is removed.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and `Io` when the folder is missing or cannot be written to.
+    /// As [`check`](Self::check), `InUse` when another program uses what is to be replaced, and `Io` when the folder is missing or
+    /// cannot be written to.
     pub fn create(&self, path: &Path) -> Result<OutputFile> {
         self.create_at(path, false)
     }
@@ -275,6 +279,7 @@ impl Outputs {
             })?;
             return Ok(OutputFile { to: Destination::Part(part), path: path.to_owned(), digesting });
         }
+        self.lock_to_replace(path)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
         let name = name.to_string_lossy();
@@ -314,6 +319,7 @@ impl Outputs {
     /// As [`check`](Self::check): `Exists` unless files may be replaced.
     pub fn supersede(&self, path: &Path) -> Result<()> {
         self.check(path)?;
+        self.lock_to_replace(path)?;
         self.state().obsolete.push(path.to_owned());
         Ok(())
     }
@@ -377,8 +383,18 @@ impl Outputs {
             std::fs::remove_file(&path)
                 .map_err(|cause| Error::io("cannot remove this piece of an older output", cause).at_path(path))?;
         }
+        state.locked.clear();
         state.folders.0.clear();
         Ok(published)
+    }
+
+    /// Keeps others from using the file at `path` until it is replaced. What an image itself is written anew for is locked by it.
+    fn lock_to_replace(&self, path: &Path) -> Result<()> {
+        let mut state = self.state();
+        if state.in_place_of.is_none() && state.measured.is_none() && state.part.is_none() {
+            state.locked.extend(lock_to_replace(path)?);
+        }
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

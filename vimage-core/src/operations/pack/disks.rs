@@ -106,6 +106,7 @@ fn open_disk<'a>(disk: &Disk, options: &PackOptions) -> Result<Option<Read<'a>>>
         format: image.format.clone(),
         snapshot: image.snapshot.clone(),
         allow_external: options.allow_external,
+        force_share: options.force_share,
     };
     Ok(Some(Read::Own(Box::new(open(&image.path, &opening)?))))
 }

@@ -86,6 +86,8 @@ pub struct PackOptions {
     pub flush: bool,
     /// Open whatever files the images name.
     pub allow_external: bool,
+    /// Read images that another program writes to, as [`OpenOptions`](crate::OpenOptions) have it.
+    pub force_share: bool,
 }
 
 impl PackOptions {
@@ -104,6 +106,7 @@ impl PackOptions {
             replace: false,
             flush: true,
             allow_external: false,
+            force_share: false,
         }
     }
 }

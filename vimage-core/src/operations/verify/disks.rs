@@ -152,5 +152,6 @@ fn told(name: &str, finding: &formats::Finding) -> Finding {
 
 /// Whether an error tells of the machine rather than of the package.
 pub(super) fn is_of_the_system(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Io | ErrorKind::Usage | ErrorKind::Exists | ErrorKind::Cancelled)
+    use ErrorKind::{Cancelled, Exists, InUse, Io, Usage};
+    matches!(error.kind(), Io | InUse | Usage | Exists | Cancelled)
 }

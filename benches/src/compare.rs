@@ -8,7 +8,7 @@ use crate::measure::measure;
 use crate::place::Place;
 use crate::results::{Pair, Results};
 use crate::setup::Setup;
-use crate::{memory, report, sources};
+use crate::{report, sources};
 
 /// A peer that takes longer than this many seconds is not run only to warm up: what a first run does differently is lost in it, and the
 /// sources are in memory anyway.
@@ -42,7 +42,6 @@ pub(crate) fn all(options: &Options) -> Result<Vec<String>, String> {
 
 fn pairs(place: &Place, job: &Job, runs: usize) -> Result<Vec<Pair>, String> {
     sources::make(place, &[&job.vimage.before, &job.vimage.command, &job.peer.before, &job.peer.command])?;
-    memory::release()?;
     let limit = Limit::prepare(place, &job.limit)?;
     let pair = |last: Option<&Pair>| -> Result<Pair, String> {
         let vimage = measure(place, &job.vimage.before, &job.vimage.command, last.map(|last| &last.vimage))?;

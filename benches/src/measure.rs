@@ -52,7 +52,6 @@ pub(crate) fn settle(place: &Place, before: &str) -> Result<(), String> {
     // The last output goes first: what is replaced would have to be freed meanwhile.
     place.empty()?;
     if !before.is_empty() {
-        memory::release()?;
         place.prepare(before)?;
     }
     // What the run before left to be written to the disk would be written during this one.

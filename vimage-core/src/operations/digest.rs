@@ -72,7 +72,7 @@ fn sha256(image: &dyn Image, observer: &dyn Observer) -> Result<Digest> {
     let mut at = 0;
     observer.begin(Phase::Work, Some(image.size()));
     in_order(
-        InFlight::usual(),
+        InFlight::of_reading(),
         Plan::new([image], image.size(), CUT, observer).map(|slab| slab.map(Some)),
         |slab, data: &mut Aligned| {
             data.resize(slab.len);

@@ -91,7 +91,8 @@ pub fn run<'a>(
     let (units, mut writers): (Vec<_>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
     let encoders = Encoders::new(units, packing, identified, checked);
     let memory = how.memory.unwrap_or_else(|| MEMORY.saturating_sub(disk.holds() + holds(writers.len())));
-    let buffers = InFlight::within(memory, encoders.cost(cut.slab, base.is_some()));
+    let usual = if encoders.copy() { InFlight::of_reading() } else { InFlight::usual() };
+    let buffers = usual.within(memory, encoders.cost(cut.slab, base.is_some()));
     let mut fold = Fold::default();
     let mut taken = vec![Taken::default(); writers.len()];
     observer.begin(Phase::Work, disk.size());

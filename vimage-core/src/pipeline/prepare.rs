@@ -8,7 +8,7 @@ use crate::digest::{BlockHash, hash_blocks};
 use crate::error::Result;
 use crate::image::{Image, Packing};
 use crate::io::Aligned;
-use crate::target::{Encoding, Units};
+use crate::target::{Encoder, Encoding, Plain, Units};
 use crate::zero::is_zero;
 use std::ops::Range;
 
@@ -72,6 +72,11 @@ impl<'a> Encoders<'a> {
             (0..units.len()).map(|index| (0..index).find(|&other| alike(other, index)).unwrap_or(index)).collect();
         let reads = identified || checked || ways.is_empty() || ways.contains(&Way::Encoded);
         Encoders { units, first, ways, reads, identified, spare: Spare::default() }
+    }
+
+    /// Whether all targets get the disk's bytes as they are.
+    pub(crate) fn copy(&self) -> bool {
+        self.units.iter().all(|units| units.encoder.name() == Plain.name())
     }
 
     /// Bytes that a slab of `slab` bytes takes while it is prepared: itself, what it comes from, and what is made of it.

@@ -1,8 +1,10 @@
 //! The command line's words: qemu-img's where they mean the same.
 
 mod packages;
+mod sandbox;
 
 pub(crate) use packages::{HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, UnpackArgs, VerifyArgs};
+pub(crate) use sandbox::{SandboxArg, SandboxArgs};
 
 use crate::progress::Asked;
 use crate::size::Size;
@@ -43,6 +45,8 @@ pub(crate) fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArgs,
 }
 
 const EXIT_STATUS: &str = "Exit status: 0 done, or the same; 1 the answer is no (different, faults found); 2 it could not be done; \
@@ -79,6 +83,22 @@ impl Command {
             Command::Measure(args) => args.json,
             Command::Compare(args) => args.json,
             Command::Digest(args) => args.json,
+        }
+    }
+
+    /// Whether an image may name any file.
+    pub(crate) fn allows_external(&self) -> bool {
+        match self {
+            Command::Convert(args) => args.open.allow_external,
+            Command::Compact(args) => args.open.allow_external,
+            Command::Pack(args) => args.open.allow_external,
+            Command::Info(args) => args.open.allow_external,
+            Command::Map(args) => args.open.allow_external,
+            Command::Check(args) => args.open.allow_external,
+            Command::Measure(args) => args.open.allow_external,
+            Command::Compare(args) => args.open.allow_external,
+            Command::Digest(args) => args.open.allow_external,
+            Command::Unpack(_) | Command::Verify(_) => false,
         }
     }
 }

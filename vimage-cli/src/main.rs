@@ -8,10 +8,12 @@ mod interrupt;
 mod output;
 mod pipe;
 mod progress;
+mod sandbox;
 mod size;
 
 use args::Cli;
 use clap::Parser;
+use commands::{Answer, Prepared};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -20,12 +22,20 @@ fn main() -> ExitCode {
         Err(error) => return ExitCode::from(output::report_usage(&error)),
     };
     raise_file_limit();
-    start_threads();
     interrupt::install();
-    match commands::run(&cli) {
+    match run(&cli) {
         Ok(answer) => ExitCode::from(answer.status()),
         Err(error) => ExitCode::from(output::report(&error, cli.command.json())),
     }
+}
+
+/// Runs what was asked for, in its sandbox: from before a byte of an image is read, and before there are threads, which have what
+/// the one has that starts them.
+fn run(cli: &Cli) -> vimage_core::Result<Answer> {
+    let prepared = Prepared::new(&cli.command)?;
+    let sandbox = sandbox::enter(&cli.sandbox, &prepared.needs())?;
+    start_threads();
+    prepared.run().map_err(|error| sandbox.explained(error))
 }
 
 /// Where the system grants no threads, this one does all the work. That is found out with a pool of no use, as the global

@@ -1,10 +1,11 @@
 //! `vimage pack`
 
+use super::convert::is_pipe;
 use super::{Answer, open_options};
 use crate::args::{Cache, HostArg, InnerArg, PackArgs, PackageArgs, ProviderArg, TrimArg};
 use crate::guest;
 use crate::output;
-use crate::progress::{Asked, Progress};
+use crate::progress::Progress;
 use crate::size::Size;
 use serde::Serialize;
 use std::io::{Read, Write};
@@ -15,7 +16,7 @@ use std::time::Instant;
 use vimage_core::io::FileId;
 use vimage_core::io::outputs::Published;
 use vimage_core::operations::{Contents, External, PackedDisk, Signing, pack_into};
-use vimage_core::package::appliance::Appliance;
+use vimage_core::package::appliance::{Appliance, DiskImage};
 use vimage_core::package::description;
 use vimage_core::package::manifest::Algorithm;
 use vimage_core::package::ovf::Host;
@@ -29,10 +30,19 @@ const LONGEST_TEXT: u64 = 16 << 20;
 /// The description that is written where no name is given.
 const DESCRIPTION: &str = "appliance.toml";
 
-pub(super) fn run(args: &PackArgs) -> Result<Answer> {
-    if args.init {
-        return init(args);
-    }
+/// What is to be packed, where, and how: all of it but the disks.
+pub(super) struct Described {
+    appliance: Appliance,
+    /// The file or folder, or `-` for standard output.
+    target: PathBuf,
+    options: PackOptions,
+}
+
+/// Reads the description and what goes with it: texts, key, certificate.
+///
+/// # Errors
+/// `Usage`, and those of reading.
+pub(super) fn described(args: &PackArgs) -> Result<Described> {
     let mut texts = Texts::default();
     let text = texts.read(&args.appliance)?;
     let text = String::from_utf8(text).map_err(|_| {
@@ -50,17 +60,77 @@ pub(super) fn run(args: &PackArgs) -> Result<Answer> {
     options.flush = args.target_cache == Cache::Writeback;
     options.allow_external = args.open.allow_external;
     options.force_share = args.open.force_share;
-    let job = Job { appliance: &appliance, target: args.target.as_deref(), options: &options, quiet: args.show.quiet };
-    job.run(args.show.progress.progress, args.json)
+    let target = target(&appliance, args.target.as_deref(), ending(options.package))?;
+    Ok(Described { appliance, target, options })
+}
+
+/// Where the package of `appliance` goes, whose name is to end so.
+fn target(appliance: &Appliance, named: Option<&Path>, ending: &str) -> Result<PathBuf> {
+    match named {
+        Some(folder) if folder.is_dir() && !ending.is_empty() => Ok(folder.join(appliance.stem()? + ending)),
+        Some(target) => Ok(target.to_owned()),
+        None => Ok((appliance.stem()? + ending).into()),
+    }
+}
+
+impl Described {
+    /// The images of its disks.
+    pub(super) fn images(&self) -> impl Iterator<Item = &DiskImage> {
+        self.appliance.disks.iter().filter_map(|disk| disk.image.as_ref())
+    }
+
+    /// Where it is packed to; none for standard output.
+    pub(super) fn target(&self) -> Option<&Path> {
+        Some(self.target.as_path()).filter(|target| !is_pipe(target))
+    }
+
+    /// Whether that is a folder.
+    pub(super) fn is_folder(&self) -> bool {
+        ending(self.options.package).is_empty()
+    }
+
+    fn pack(&self, args: &PackArgs) -> Result<Answer> {
+        let (begun, quiet) = (Instant::now(), args.show.quiet);
+        let shown = Progress::new("Packing", args.show.progress.progress, quiet);
+        let Some(target) = self.target() else {
+            if args.json {
+                return Err(Error::usage("standard output takes the OVA, so no JSON").with_hint("name a file"));
+            }
+            let made = pack_into(&self.appliance, crate::pipe::pipe()?, &self.options, &shown)?;
+            drop(shown);
+            if !quiet {
+                made.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            }
+            return Ok(Answer::Yes);
+        };
+        let made = pack(&self.appliance, target, &self.options, &shown)?;
+        drop(shown);
+        if args.json {
+            output::json("pack", &Report::new(&made, begun))?;
+        } else if !quiet {
+            tell(target, &made, begun)?;
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+/// Packs what was `described`, or writes a description to start from.
+pub(super) fn run(args: &PackArgs, described: Option<&Described>) -> Result<Answer> {
+    described.map_or_else(|| init(args), |described| described.pack(args))
+}
+
+/// Where `--init` writes to.
+pub(super) fn init_target(args: &PackArgs) -> &Path {
+    args.target.as_deref().unwrap_or(Path::new(DESCRIPTION))
 }
 
 /// Writes a description to start from.
 fn init(args: &PackArgs) -> Result<Answer> {
-    if args.target.as_deref() == Some(Path::new("-")) {
+    let target = init_target(args);
+    if is_pipe(target) {
         return Err(Error::usage("a description goes to a file").with_hint("vimage pack --init DISK FILE"));
     }
     let disk = open(&args.appliance, &open_options(None, &args.open))?;
-    let target = args.target.clone().unwrap_or_else(|| DESCRIPTION.into());
     let name = args.appliance.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // The description finds its disk from the folder that it lies in.
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -78,7 +148,7 @@ fn init(args: &PackArgs) -> Result<Answer> {
     };
     let text = description::template(&facts);
     let outputs = vimage_core::io::Outputs::new(args.force, disk.files());
-    let mut file = outputs.create(&target)?;
+    let mut file = outputs.create(target)?;
     file.write_all_at(text.as_bytes(), 0)?;
     file.finish()?;
     outputs.publish()?;
@@ -86,47 +156,6 @@ fn init(args: &PackArgs) -> Result<Answer> {
         output::line(&format!("{}: edit it, then: vimage pack {}", target.display(), target.display()))?;
     }
     Ok(Answer::Yes)
-}
-
-/// An appliance on its way.
-struct Job<'a> {
-    appliance: &'a Appliance,
-    target: Option<&'a Path>,
-    options: &'a PackOptions,
-    quiet: bool,
-}
-
-impl Job<'_> {
-    fn run(&self, progress: Option<Asked>, json: bool) -> Result<Answer> {
-        let begun = Instant::now();
-        let shown = Progress::new("Packing", progress, self.quiet);
-        if self.target == Some(Path::new("-")) {
-            if json {
-                return Err(Error::usage("standard output takes the OVA, so no JSON").with_hint("name a file"));
-            }
-            let made = pack_into(self.appliance, crate::pipe::pipe()?, self.options, &shown)?;
-            drop(shown);
-            if !self.quiet {
-                made.notes.iter().for_each(|note| eprintln!("note: {note}"));
-            }
-            return Ok(Answer::Yes);
-        }
-        let ending = ending(self.options.package);
-        let name = self.appliance.stem()? + ending;
-        let target = match self.target {
-            Some(folder) if folder.is_dir() && !ending.is_empty() => folder.join(name),
-            Some(target) => target.to_owned(),
-            None => name.into(),
-        };
-        let made = pack(self.appliance, &target, self.options, &shown)?;
-        drop(shown);
-        if json {
-            output::json("pack", &Report::new(&made, begun))?;
-        } else if !self.quiet {
-            tell(&target, &made, begun)?;
-        }
-        Ok(Answer::Yes)
-    }
 }
 
 /// How a package's name ends; that of a folder does not.

@@ -6,16 +6,16 @@ mod report;
 mod source;
 mod wanted;
 
+pub(super) use places::is_pipe;
 pub(super) use report::File;
 pub(super) use wanted::only;
 
 use super::Answer;
 use crate::args::{Cache, ConvertArgs, DigestArg, TrimArg};
 use crate::progress::Progress;
-use places::is_pipe;
 use source::Source;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use vimage_core::io::SharedFlow;
 use vimage_core::io::hash::Hash;
@@ -73,6 +73,15 @@ pub(super) fn run(args: &ConvertArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// Where the outputs go that `args` ask for; `-` is standard output.
+///
+/// # Errors
+/// `Usage`.
+pub(super) fn outputs(args: &ConvertArgs) -> Result<Vec<PathBuf>> {
+    let wanted = wanted(&args.output, args.target.as_deref())?;
+    places::places(&wanted, &args.source, args.target.as_deref())
+}
+
 /// What holds for all outputs.
 fn everywhere(args: &ConvertArgs) -> Everywhere {
     let hash = |digest: &DigestArg| match digest {
@@ -117,7 +126,7 @@ fn output(
 }
 
 /// What the disk is called where its output has no name.
-fn disk_name(args: &ConvertArgs) -> std::path::PathBuf {
+fn disk_name(args: &ConvertArgs) -> PathBuf {
     places::stem(&args.source).unwrap_or_else(|_| "disk".into())
 }
 

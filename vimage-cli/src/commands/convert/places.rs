@@ -12,7 +12,7 @@ use vimage_core::{Error, Result};
 pub(super) const PIPE: &str = "-";
 
 /// Whether `path` stands for standard input or output.
-pub(super) fn is_pipe(path: &Path) -> bool {
+pub(crate) fn is_pipe(path: &Path) -> bool {
     path == Path::new(PIPE)
 }
 

@@ -41,6 +41,7 @@ pub mod guest;
 pub mod image;
 pub mod io;
 pub mod layers;
+pub mod limits;
 pub mod observer;
 pub mod operations;
 pub mod package;

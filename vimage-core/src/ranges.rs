@@ -1,9 +1,7 @@
 //! Ranges of bytes that belong together: disjoint, in order, and never more than fit into bounded memory.
 
+use crate::limits::guests::MOST_RANGES;
 use std::ops::Range;
-
-/// The most ranges that are held: 32 MiB of them. A disk of 8 GiB in daily use has tens of thousands.
-const MOST: usize = 1 << 21;
 
 /// A set of bytes, as disjoint ranges in ascending order of which no two touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl Collector {
             _ if range.is_empty() => {}
             Some(last) if last.end == range.start => last.end = range.end,
             _ => {
-                if self.ranges.len() >= MOST {
+                if self.ranges.len() >= MOST_RANGES {
                     self.thin();
                 }
                 self.ranges.push(range);
@@ -91,7 +89,7 @@ impl Collector {
 
     fn thin(&mut self) {
         self.merge();
-        while self.ranges.len() > MOST / 2 {
+        while self.ranges.len() > MOST_RANGES / 2 {
             self.least = (self.least * 2).max(1024);
             self.ranges.retain(|range| range.end - range.start >= self.least);
         }
@@ -125,12 +123,12 @@ mod tests {
     #[test]
     fn too_many_leave_out_the_shortest() {
         let mut collector = Collector::default();
-        for index in 0..3 * MOST as u64 {
+        for index in 0..3 * MOST_RANGES as u64 {
             let start = index * 10_000;
             collector.push(start..start + if index % 100 == 0 { 9000 } else { 600 });
         }
         let set = collector.finish();
-        assert!(set.iter().len() <= MOST, "{}", set.iter().len());
-        assert_eq!(set.iter().filter(|range| range.end - range.start == 9000).count(), (3 * MOST).div_ceil(100));
+        assert!(set.iter().len() <= MOST_RANGES, "{}", set.iter().len());
+        assert_eq!(set.iter().filter(|range| range.end - range.start == 9000).count(), (3 * MOST_RANGES).div_ceil(100));
     }
 }

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 /// The rooms of the library from the lowest to the highest; those of one row do not import each other, but for what a
 /// row's note says.
-const ROWS: [&[&str]; 5] = [
+const ROWS: [&[&str]; 6] = [
     &["error"],
+    &["limits"],
     &["io", "zero", "ranges"],
     // An extent is a part of what an image is; a target's identifiers derive from a digest.
     &["image", "extent", "codec", "digest", "target", "observer", "stream"],

@@ -1,11 +1,9 @@
 //! What a check of an image finds.
 
 use crate::error::Error;
+use crate::limits::MOST_FINDINGS;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// The most findings that are kept one by one; the rest is counted.
-const KEPT: usize = 1000;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +79,7 @@ impl Findings {
         for (count, more) in self.counts.iter_mut().zip(other.counts) {
             *count += more;
         }
-        let kept = (kept as usize).min(KEPT.saturating_sub(self.list.len()));
+        let kept = (kept as usize).min(MOST_FINDINGS.saturating_sub(self.list.len()));
         self.list.extend(other.list.into_iter().take(kept).map(|mut finding| {
             finding.path.get_or_insert_with(|| path.to_owned());
             finding
@@ -90,7 +88,7 @@ impl Findings {
 
     fn push(&mut self, finding: Finding) {
         self.counts[finding.severity as usize] += 1;
-        if self.list.len() < KEPT {
+        if self.list.len() < MOST_FINDINGS {
             self.list.push(finding);
         }
     }

@@ -2,8 +2,9 @@
 
 use super::{Format, HEAD, by_extension, probe, zst};
 use crate::error::{Error, Result};
-use crate::io::unpacked::{MOST_UNPACKED, unpack, unpacked_head};
+use crate::io::unpacked::{unpack, unpacked_head};
 use crate::io::{Compression, FileReader, ReadAt};
+use crate::limits::unpacking::MOST_UNPACKED;
 use std::path::Path;
 use std::sync::Arc;
 

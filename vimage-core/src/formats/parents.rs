@@ -5,14 +5,9 @@ use super::{Format, Source, by_name};
 use crate::error::{Error, Result};
 use crate::image::{ImageInfo, Parent};
 use crate::io::{FileId, FileReader, Neighbors};
+use crate::limits::{DEEPEST_CHAIN, MOST_CANDIDATES};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// The most images that may lie beneath each other.
-const DEEPEST_CHAIN: usize = 200;
-
-/// The most files of a folder among which a parent is looked for.
-const MOST_CANDIDATES: usize = 1000;
 
 /// The images beneath one, opened from the top down.
 pub(super) struct Parents {

@@ -2,11 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::limits::guests::MOST_READ;
 use crate::observer::Observer;
 use std::ops::Range;
-
-/// The most bytes that are read at a time: structures of guests are smaller by far.
-const MOST_READ: usize = 16 << 20;
 
 /// A part of a volume: bytes of the volume, laid over one or several stretches of the disk in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]

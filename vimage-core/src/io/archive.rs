@@ -3,8 +3,9 @@
 use super::compression::Compression;
 use super::file::{FileId, FileReader};
 use super::tar::{self, Listing, Member};
-use super::unpacked::{MOST_UNPACKED, is_gzip, unpack};
+use super::unpacked::{is_gzip, unpack};
 use crate::error::{Error, Result};
+use crate::limits::unpacking::MOST_UNPACKED;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,11 @@
 //! Files and streams compressed as a whole: gzip (RFC 1952), Zstandard (RFC 8878) and xz, known by their first bytes.
 
 use crate::error::{Error, Result};
+use crate::limits::unpacking::{LARGEST_WINDOW, MOST_XZ_MEMORY};
 use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
-
-/// The base 2 logarithm of the largest window of Zstandard that is unpacked: what `zstd` itself takes unless told otherwise.
-const LARGEST_WINDOW: u32 = 27;
-
-/// KiB that unpacking xz may take: its dictionaries go to 64 MiB with the presets of `xz`.
-const MOST_MEMORY: u32 = 128 << 10;
 
 /// What a file or a stream is compressed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,7 +65,7 @@ impl Compression {
         let cannot = |cause| Error::io("cannot unpack", cause);
         Ok(match self {
             Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
-            Compression::Xz => Box::new(XzReader::new_mem_limit(packed, true, MOST_MEMORY)),
+            Compression::Xz => Box::new(XzReader::new_mem_limit(packed, true, MOST_XZ_MEMORY)),
             Compression::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(cannot)?;
                 decoder.window_log_max(LARGEST_WINDOW).map_err(cannot)?;

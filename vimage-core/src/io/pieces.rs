@@ -4,12 +4,10 @@
 
 use super::{FileReader, Neighbors, ReadAt, Stored};
 use crate::error::{Error, Result};
+use crate::limits::MOST_PIECES;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The most pieces that are joined or written: a bound on open files, not on anybody's disk.
-pub const MOST_PIECES: u64 = 9_999;
 
 /// The name of piece `number` (from 1) of what is called `stem`.
 pub fn piece_name(stem: &str, number: u64) -> String {

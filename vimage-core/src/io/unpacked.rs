@@ -3,20 +3,11 @@
 use super::row::{Row, fill};
 use super::{Compression, ReadAt};
 use crate::error::{Error, Result};
+use crate::limits::unpacking::{MOST_OF_ONE, MOST_UNWEIGHED};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-
-/// The most bytes that are made of one file, however few they come from.
-pub const MOST_UNPACKED: u64 = 2 << 40;
-
-/// The most bytes other than holes that are made of one byte, beyond the first [`MOST_UNWEIGHED`]: text and programs come to 20 or so,
-/// what is made to fill a disk to 1000.
-const MOST_OF_ONE: u64 = 200;
-
-/// Bytes that are made of however few.
-const MOST_UNWEIGHED: u64 = 1 << 30;
 
 /// Bytes unpacked at a time, each left out where it is zero.
 const STEP: usize = 64 << 10;
@@ -118,6 +109,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::io::Memory;
+    use crate::limits::unpacking::MOST_UNPACKED;
     use flate2::write::GzEncoder;
     use std::io::Write;
     use std::os::unix::fs::MetadataExt;

@@ -3,9 +3,10 @@
 //! It is written from front to back; what lies at its very beginning may be written once more at the end, as formats want it
 //! that put a pointer to their last part there. So the first volume stays open.
 
-use super::pieces::{MOST_PIECES, piece_name, stem_of_first};
+use super::pieces::{piece_name, stem_of_first};
 use super::{OutputFile, Outputs};
 use crate::error::{Error, Result};
+use crate::limits::MOST_PIECES;
 use std::path::{Path, PathBuf};
 
 /// A file being written, or the volumes that it is cut into.

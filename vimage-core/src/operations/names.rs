@@ -2,13 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
+use crate::limits::archives::{DEEPEST_FOLDER, LONGEST_PATH};
 use std::collections::BTreeMap;
-
-/// Bytes of the longest name.
-const LONGEST: usize = 1024;
-
-/// The most folders inside each other.
-const DEEPEST: usize = 8;
 
 /// The name `name` as a path inside a folder: plain names with `/` between them. A `./` in front is left out, as is one inside.
 ///
@@ -36,7 +31,7 @@ pub(crate) fn plain_path(name: &str) -> Result<String> {
     if parts.is_empty() || name.ends_with('/') {
         return Err(refused("which is not a file's"));
     }
-    if name.len() > LONGEST || parts.len() > DEEPEST {
+    if name.len() > LONGEST_PATH || parts.len() > DEEPEST_FOLDER {
         return Err(refused("which is too long"));
     }
     Ok(parts.join("/"))
@@ -77,7 +72,7 @@ mod tests {
         for (name, plain) in [("a.vmdk", "a.vmdk"), ("./a", "a"), ("b/./a b.ovf", "b/a b.ovf"), ("..a", "..a")] {
             assert_eq!(plain_path(name).unwrap(), plain);
         }
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(LONGEST_PATH + 1);
         for name in
             ["", ".", "/", "..", "../a", "a/../b", "a/..", "/etc/x", "a\\b", "C:\\x", "C:x", "a\nb", "a\0", "a/", &long]
         {

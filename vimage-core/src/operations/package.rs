@@ -8,20 +8,13 @@ use crate::io::pieces::{chunk_name, chunk_of};
 use crate::io::tar::{self, Listing};
 use crate::io::unpacked::is_gzip;
 use crate::io::{Archive, FileId, FileReader, Neighbors, ReadAt};
+use crate::limits::archives::{LONGEST_TEXT, MOST_MEMBERS, MOST_TO_INFLATE};
+use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use crate::package::descriptor::{self, Descriptor};
 use crate::package::ovf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The most bytes of a descriptor.
-pub(super) const LONGEST_DESCRIPTOR: u64 = 16 << 20;
-
-/// The most bytes of a manifest, a certificate, or a box's metadata.
-pub(super) const LONGEST_TEXT: u64 = 1 << 20;
-
-/// The most bytes of gzip-compressed disks, all together, that are inflated to look at them.
-const MOST_TO_INFLATE: u64 = 8 << 20;
 
 /// What sort of package it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,12 +303,12 @@ impl OpenPackage {
                 continue;
             }
             let chunks = (0..).map(|number| chunk_name(&href, number)).take_while(there);
-            let chunks: Vec<_> = chunks.take(tar::MOST_MEMBERS + 1).collect();
-            if chunks.len() <= tar::MOST_MEMBERS {
+            let chunks: Vec<_> = chunks.take(MOST_MEMBERS + 1).collect();
+            if chunks.len() <= MOST_MEMBERS {
                 named.extend(chunks);
                 continue;
             }
-            let what = format!("is kept in more than {} chunks, which is the most that is read", tar::MOST_MEMBERS);
+            let what = format!("is kept in more than {MOST_MEMBERS} chunks, which is the most that is read");
             let path = self.path.with_file_name(&href);
             self.missing.push((href, Error::unsupported(what).at_path(path)));
         }
@@ -381,13 +374,12 @@ impl OpenPackage {
     }
 
     fn read_descriptor(&self, name: &str) -> Result<PackageDescriptor> {
-        let text = self.member(name).map_or(Ok(Vec::new()), |member| member.text(LONGEST_DESCRIPTOR))?;
+        let text = self.member(name).map_or(Ok(Vec::new()), |member| member.text(LONGEST_DESCRIPTOR as u64))?;
         let path = self.member(name).map_or(self.path.as_path(), |member| &member.path);
         let parsed = ovf::read(&text).and_then(|parsed| match parsed.files.len().max(parsed.disks.len()) {
-            0..=tar::MOST_MEMBERS => Ok(parsed),
+            0..=MOST_MEMBERS => Ok(parsed),
             many => Err(Error::unsupported(format!(
-                "names {many} files or disks, and {} is the most that is read",
-                tar::MOST_MEMBERS
+                "names {many} files or disks, and {MOST_MEMBERS} is the most that is read"
             ))),
         });
         let parsed = parsed.map_err(|error| error.at_path(path));
@@ -479,7 +471,7 @@ fn called(neighbors: &Neighbors, stem: &str, ending: &str) -> Result<Option<Stri
     if neighbors.exists(&exact) {
         return Ok(Some(exact));
     }
-    let names = neighbors.ending(ending.trim_start_matches('.'), tar::MOST_MEMBERS)?;
+    let names = neighbors.ending(ending.trim_start_matches('.'), MOST_MEMBERS)?;
     Ok(names.into_iter().find(|name| name.eq_ignore_ascii_case(&exact)))
 }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::extent::{Extents, clip};
 use crate::image::Image;
+use crate::limits::STEPS_BETWEEN_QUESTIONS;
 use crate::observer::Observer;
 use std::ops::Range;
 
@@ -117,9 +118,6 @@ impl DataRanges<'_> {
         Ok(Some(self.held.clone()))
     }
 }
-
-/// Extents passed between two questions to the observer: some milliseconds.
-const STEPS_BETWEEN_QUESTIONS: u64 = 1024;
 
 #[cfg(test)]
 mod tests {

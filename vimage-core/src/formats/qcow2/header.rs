@@ -6,13 +6,8 @@ use crate::codec::Codec;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
 use crate::io::neighbors::quote;
+use crate::limits::qcow2::LARGEST_L1;
 use zerocopy::{FromZeros, IntoBytes};
-
-/// The largest L1 table, in bytes.
-pub(super) const LARGEST_L1: u64 = 32 << 20;
-
-/// The largest refcount table, in bytes.
-pub(super) const LARGEST_REFCOUNT_TABLE: u64 = 8 << 20;
 
 /// The longest name of a backing file, in bytes.
 const LONGEST_NAME: u64 = 1023;

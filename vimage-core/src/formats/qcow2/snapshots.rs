@@ -1,23 +1,12 @@
 //! The snapshot table.
 
-use super::header::{Header, LARGEST_L1};
+use super::header::Header;
 use super::layout::RawSnapshot;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use crate::limits::qcow2::{LARGEST_L1, LARGEST_SNAPSHOT_TABLE, MOST_EXTRA, MOST_SNAPSHOTS, MOST_TEXT};
 use zerocopy::byteorder::big_endian::U64;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
-
-/// The most snapshots that an image may have: QEMU's limit.
-const MOST_SNAPSHOTS: u32 = 65_536;
-
-/// The largest snapshot table, in bytes.
-const LARGEST_TABLE: u64 = 64 << 20;
-
-/// The most bytes of extra data of one.
-const MOST_EXTRA: u32 = 1024;
-
-/// The most bytes of all identifiers and names, which are kept.
-const MOST_TEXT: usize = 4 << 20;
 
 /// A snapshot: its L1 table, and how large the disk was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +37,10 @@ pub(super) fn read(file: &dyn ReadAt, header: &Header) -> Result<(Vec<Entry>, u6
         }
         entries.push(entry);
         at = end;
-        if at - header.snapshots_offset > LARGEST_TABLE {
-            return Err(Error::corrupt(format!("a snapshot table of more than {LARGEST_TABLE} bytes")).at_offset(at));
+        if at - header.snapshots_offset > LARGEST_SNAPSHOT_TABLE {
+            return Err(
+                Error::corrupt(format!("a snapshot table of more than {LARGEST_SNAPSHOT_TABLE} bytes")).at_offset(at)
+            );
         }
     }
     Ok((entries, at - header.snapshots_offset))

@@ -9,9 +9,10 @@ use super::options::CreateOptions;
 use super::{Format, Source, known};
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageInfo};
-use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
+use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{FileSequence, Outputs, split_evenly};
 use crate::layers::Flat;
+use crate::limits::MOST_PIECES;
 use crate::target::{Encoding, ImageWriter, Plain, Target, Units, Whole};
 use std::path::{Path, PathBuf};
 

@@ -1,16 +1,11 @@
 //! The header, every field checked.
 
-use super::layout::{MOST_BLOCKS, RawHeader, SHORTEST_HEADER, SIGNATURE, VERSION, kind};
+use super::layout::{RawHeader, SHORTEST_HEADER, SIGNATURE, VERSION, kind};
 use super::uuid;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use crate::limits::vdi::{LARGEST_BLOCK, MOST_BLOCKS, MOST_EXTRA};
 use zerocopy::{FromZeros, IntoBytes};
-
-/// The largest block, in bytes: 256 MiB; every tool writes 1 MiB.
-const LARGEST_BLOCK: u64 = 256 << 20;
-
-/// The most extra bytes before each block.
-const MOST_EXTRA: u64 = 1 << 20;
 
 /// A header whose every field was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,9 +39,6 @@ pub(super) const FREE: u32 = 0xffff_ffff;
 /// A block that is zero.
 pub(super) const ZERO: u32 = 0xffff_fffe;
 
-/// The most blocks that an image may have: QEMU's limit, 512 TiB of blocks of 1 MiB.
-pub(super) const MOST_BLOCKS: u32 = 0x1fff_ff80;
-
 /// The first 512 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

@@ -1,11 +1,12 @@
 //! Writing VDIs: blocks in the order of the disk, as VirtualBox leaves them after compacting.
 
-use super::layout::{FREE, HEADER, MOST_BLOCKS, RawHeader, SIGNATURE, TEXT, VERSION, kind};
+use super::layout::{FREE, HEADER, RawHeader, SIGNATURE, TEXT, VERSION, kind};
 use super::options::WriteOptions;
 use super::uuid;
 use crate::digest::ContentDigest;
 use crate::error::{Error, Result};
 use crate::io::{OutputFile, Outputs};
+use crate::limits::vdi::MOST_BLOCKS;
 use crate::target::{Encoding, ImageWriter, Plain, Target, Units, Whole};
 use std::path::Path;
 use zerocopy::{FromZeros, IntoBytes};

@@ -1,9 +1,10 @@
 //! COWD: the deltas of ESX, "ESX Server Sparse Extents".
 
-use super::grains::{Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Tables};
+use super::grains::{Grain, GrainedExtent, Tables};
 use super::layout::{COWD_GTES, COWD_MAGIC, CowdHeader, SECTOR};
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use crate::limits::vmdk::{LARGEST_GRAIN, MOST_TABLES};
 use std::path::PathBuf;
 use std::sync::Arc;
 use zerocopy::FromBytes;

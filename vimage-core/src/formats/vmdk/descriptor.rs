@@ -7,9 +7,6 @@ use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
 use std::fmt;
 
-/// The longest descriptor that is read: as long as QEMU takes.
-pub(super) const LONGEST: u64 = 1 << 20;
-
 /// The parentCID of a disk without a parent.
 pub(super) const NO_PARENT: u32 = u32::MAX;
 

@@ -8,17 +8,12 @@ use crate::extent::{Content, Extent};
 use crate::formats::cache::TableCache;
 use crate::image::{Image, Packing};
 use crate::io::ReadAt;
+use crate::limits::vmdk::MOST_PACKED;
 use crate::zero::is_zero;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use zerocopy::FromBytes;
-
-/// The most tables that the extents of a disk may have: 128 TiB of 64 KiB grains, and 16 MiB of memory.
-pub(super) const MOST_TABLES: u64 = 4 << 20;
-
-/// The largest grain, in sectors: 32 MiB, of which each reading thread may hold two.
-pub(super) const LARGEST_GRAIN: u64 = 65_536;
 
 thread_local! {
     /// A packed grain as read, and one inflated whole where only a part is wanted.
@@ -162,7 +157,7 @@ impl GrainedExtent {
         at: u64,
         next: Option<u64>,
     ) -> Result<&'a [u8]> {
-        let most = self.grain * 2 + SECTOR;
+        let most = self.grain * MOST_PACKED + SECTOR;
         let there = self.file.size().saturating_sub(at).min(most);
         // Where the next grain starts tells how much to read, so that one read is enough; else half is a fair guess.
         let guess = match (self.form, next) {
@@ -200,7 +195,7 @@ pub(super) fn check_marker(lba: u64, size: u64, grain: u64, unit: u64) -> Result
         let expected = grain / SECTOR;
         return Err(Error::corrupt(format!("a grain says that it is sector {lba}, the table says {expected}")));
     }
-    if size == 0 || size > unit * 2 {
+    if size == 0 || size > unit * MOST_PACKED {
         return Err(Error::corrupt(format!("a grain of {unit} bytes says that it is packed in {size}")));
     }
     Ok(())

@@ -1,12 +1,13 @@
 //! Hosted sparse extents: monolithicSparse, split, streamOptimized.
 
-use super::grains::{Form, Grain, GrainedExtent, LARGEST_GRAIN, MOST_TABLES, Tables};
+use super::grains::{Form, Grain, GrainedExtent, Tables};
 use super::layout::{
     COMPRESSION_DEFLATE, GD_AT_END, HOSTED_MAGIC, Marker, NEWLINES, SECTOR, SparseHeader, flags, marker,
 };
 use crate::error::{Error, Result};
 use crate::formats::cache::TableCache;
 use crate::io::ReadAt;
+use crate::limits::vmdk::{LARGEST_GRAIN, MOST_TABLES};
 use crate::zero::is_zero;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A VMDK as an image: its descriptor found, its extents opened and laid end to end.
 
-use super::descriptor::{Access, Descriptor, ExtentKind, ExtentLine, LONGEST};
-use super::grains::{Form, MOST_TABLES};
+use super::descriptor::{Access, Descriptor, ExtentKind, ExtentLine};
+use super::grains::Form;
 use super::hosted::Hosted;
 use super::layout::{COWD_MAGIC, HOSTED_MAGIC, SECTOR, SESPARSE_MAGIC};
 use super::{cowd, sesparse};
@@ -11,6 +11,7 @@ use crate::image::{Image, ImageInfo, Parent, Part};
 use crate::io::ReadAt;
 use crate::io::neighbors::quote;
 use crate::layers::{Concat, Flat, Zeros};
+use crate::limits::vmdk::{LONGEST_DESCRIPTOR, MOST_TABLES};
 use std::sync::Arc;
 
 /// Kinds of disk that are a host's devices.
@@ -114,15 +115,14 @@ pub(super) fn read_bytes(file: &dyn ReadAt, offset: u64, size: u64) -> Result<Ve
     if there < size {
         return Err(Error::corrupt("the descriptor reaches past the end of the file").at_offset(offset));
     }
-    let mut bytes = vec![0; there.min(LONGEST) as usize];
+    let mut bytes = vec![0; there.min(LONGEST_DESCRIPTOR) as usize];
     let read = file.read_exact_at(&mut bytes, offset);
     read.map_err(|cause| Error::io("cannot read the descriptor", cause).at_offset(offset))?;
     match bytes.iter().position(|&byte| byte == 0) {
         Some(end) => bytes.truncate(end),
-        None if there > LONGEST => {
-            return Err(
-                Error::unsupported(format!("a descriptor of {there} bytes: {LONGEST} is the most")).at_offset(offset)
-            );
+        None if there > LONGEST_DESCRIPTOR => {
+            return Err(Error::unsupported(format!("a descriptor of {there} bytes: {LONGEST_DESCRIPTOR} is the most"))
+                .at_offset(offset));
         }
         None => {}
     }

@@ -1,11 +1,12 @@
 //! seSparse: the space-efficient deltas of ESXi, as QEMU's block/vmdk.c documents them.
 
-use super::grains::{Grain, GrainedExtent, MOST_TABLES, Tables};
+use super::grains::{Grain, GrainedExtent, Tables};
 use super::layout::{
     Area, SECTOR, SESPARSE_MAGIC, SESPARSE_VERSION, SESPARSE_VOLATILE_MAGIC, SeSparseHeader, SeSparseVolatile,
 };
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use crate::limits::vmdk::MOST_TABLES;
 use std::path::PathBuf;
 use std::sync::Arc;
 use zerocopy::FromBytes;

@@ -9,18 +9,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extent::{Content, Extent};
 use crate::formats::{Findings, Source};
 use crate::image::{Image, ImageInfo};
-use crate::io::unpacked::{MOST_UNPACKED, unpack, unpacked_size};
+use crate::io::unpacked::{unpack, unpacked_size};
 use crate::io::{Compression, FileReader, ReadAt};
 use crate::layers::Flat;
+use crate::limits::unpacking::MOST_UNPACKED;
+use crate::limits::zst::LARGEST_FRAME;
 use crate::observer::Observer;
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// The most bytes that a frame unpacks to when it is read by itself, twice of which a reading thread takes. With a longer one, which is
-/// none of zeros, all of the file is unpacked once.
-const LARGEST_FRAME: usize = 32 << 20;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();

@@ -3,9 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::{OutputFile, ReadAt};
-
-/// The most frames: 128 MiB of memory.
-pub(super) const MOST_FRAMES: usize = 16 << 20;
+use crate::limits::zst::MOST_FRAMES;
 
 /// The first bytes of the skippable frame.
 const SKIPPABLE: [u8; 4] = 0x184d_2a5e_u32.to_le_bytes();

@@ -4,10 +4,8 @@ use super::layout::{RawChunk, RawDevice, RawKey, RawStripe, first, group, kind, 
 use super::superblock::{Device, Superblock};
 use super::tree::Trees;
 use crate::error::{Error, Result};
+use crate::limits::guests::MOST_CHUNKS;
 use std::ops::Range;
-
-/// The most chunks that are held: of 1 GiB each, as they are on large devices, 256 TiB.
-const MOST: usize = 1 << 18;
 
 /// A chunk. A block group is the same stretch, seen as what extents are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +112,8 @@ impl Chunks {
         trees.walk(system, object::CHUNK_TREE, superblock.chunk_root, &mut |key, bytes| {
             match (key.object, key.kind) {
                 (object::CHUNKS, kind::CHUNK) => {
-                    if chunks.len() >= MOST {
-                        return Err(Error::unsupported(format!("has more than {MOST} chunks")));
+                    if chunks.len() >= MOST_CHUNKS {
+                        return Err(Error::unsupported(format!("has more than {MOST_CHUNKS} chunks")));
                     }
                     chunks.push(Chunk::parse(key.offset, bytes, superblock)?);
                 }

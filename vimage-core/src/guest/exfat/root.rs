@@ -5,19 +5,14 @@
 use super::boot::Geometry;
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::{MOST_EXFAT_DIRECTORY, MOST_EXFAT_RUNS};
 use crate::ranges::{Collector, Ranges};
 use std::ops::Range;
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// The most bytes that a directory has.
-const MOST: u64 = 256 << 20;
-
 /// The most bytes of an up-case table: two for each character.
 const MOST_UP_CASE: u64 = 65_536 * 2;
-
-/// The most runs of one of them: 16 MiB of them.
-const MOST_RUNS: usize = 1 << 20;
 
 /// Bytes of the table that are held at a time.
 const HELD: u64 = 4096;
@@ -67,7 +62,7 @@ pub(super) fn read(volume: &Volume<'_>, geometry: &Geometry) -> Result<Root> {
     let (mut passed, mut ended) = (0, false);
     while let Some(number) = cluster {
         passed += geometry.cluster;
-        if passed > MOST.max(geometry.cluster) {
+        if passed > MOST_EXFAT_DIRECTORY.max(geometry.cluster) {
             return Err(Error::corrupt("has a root directory without end")
                 .at_offset(volume.disk_offset(geometry.cluster_at(number))));
         }
@@ -170,7 +165,7 @@ impl Chains<'_> {
                 Some(last) if last.end == number => last.end += 1,
                 _ => runs.push(number..number + 1),
             }
-            if runs.len() > MOST_RUNS {
+            if runs.len() > MOST_EXFAT_RUNS {
                 return corrupt("has an allocation bitmap or up-case table in too many pieces");
             }
             left -= 1;

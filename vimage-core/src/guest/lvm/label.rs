@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::LONGEST_LVM_TEXT;
 use crc::{Algorithm, Crc, Table};
 use std::ops::Range;
 use zerocopy::byteorder::little_endian::{U32, U64};
@@ -16,9 +17,6 @@ const SECTORS: u64 = 4;
 
 /// Bytes at the start of a physical volume that are never of its extents.
 pub(super) const LABELS: u64 = SECTORS * SECTOR as u64;
-
-/// The longest text that is read. Groups with thousands of volumes have some hundred KiB.
-const LONGEST_TEXT: u64 = 4 << 20;
 
 /// The most areas with metadata that LVM makes on a physical volume: at its start and at its end.
 const MOST_AREAS: usize = 2;
@@ -200,7 +198,7 @@ pub(super) fn text(volume: &Volume<'_>, area: &Range<u64>) -> Result<Option<Stri
     if start < SECTOR as u64 || start >= len || size > len - SECTOR as u64 {
         return Err(bad("points out of itself"));
     }
-    if size > LONGEST_TEXT {
+    if size > LONGEST_LVM_TEXT {
         return Err(Error::unsupported(format!("LVM's metadata has {size} bytes")).at_offset(at));
     }
     // The text goes on behind the header where the area ends.

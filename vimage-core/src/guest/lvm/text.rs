@@ -3,13 +3,8 @@
 //! The grammar is that of lvm.conf(5), as far as metadata uses it.
 
 use crate::error::{Error, Result};
+use crate::limits::guests::{DEEPEST_LVM_SECTION, MOST_LVM_VALUES};
 use std::collections::BTreeMap;
-
-/// The most sections within each other; LVM has four.
-const DEEPEST: usize = 16;
-
-/// The most values: some 20 MB of memory.
-const MOST_VALUES: usize = 1 << 19;
 
 /// What a name stands for.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,7 +78,7 @@ impl<'t> Parser<'t> {
             };
             let value = if self.takes(b'=') {
                 self.value(depth)?
-            } else if self.takes(b'{') && depth < DEEPEST {
+            } else if self.takes(b'{') && depth < DEEPEST_LVM_SECTION {
                 let inner = self.section(depth + 1)?;
                 if !self.takes(b'}') {
                     return Err(self.fault("a section has no end"));
@@ -103,7 +98,7 @@ impl<'t> Parser<'t> {
         self.count()?;
         match self.peek() {
             Some(b'"') => Ok(Value::Text(self.string()?)),
-            Some(b'[') if depth < DEEPEST => {
+            Some(b'[') if depth < DEEPEST_LVM_SECTION => {
                 self.at += 1;
                 let mut list = Vec::new();
                 while !self.takes(b']') {
@@ -121,9 +116,9 @@ impl<'t> Parser<'t> {
 
     fn count(&mut self) -> Result<()> {
         self.values += 1;
-        match self.values <= MOST_VALUES {
+        match self.values <= MOST_LVM_VALUES {
             true => Ok(()),
-            false => Err(Error::unsupported(format!("LVM's metadata has more than {MOST_VALUES} values"))),
+            false => Err(Error::unsupported(format!("LVM's metadata has more than {MOST_LVM_VALUES} values"))),
         }
     }
 
@@ -188,7 +183,7 @@ mod tests {
         assert!(parse(&deep("{ a ", "}")).is_err());
         assert!(parse(&deep("= [", "]")).is_err());
         assert!(parse(&format!("a = {}", "[".repeat(100_000))).is_err());
-        let many = format!("a = [{}]", "1,".repeat(MOST_VALUES));
+        let many = format!("a = [{}]", "1,".repeat(MOST_LVM_VALUES));
         assert_eq!(parse(&many).map_err(|error| error.kind()), Err(ErrorKind::Unsupported));
     }
 }

@@ -8,6 +8,7 @@ use super::record::restore;
 use super::runs::Stream;
 use crate::error::{Error, Result};
 use crate::guest::sleep;
+use crate::limits::guests::MOST_NTFS_ROOT;
 use zerocopy::FromBytes;
 
 /// The file's name, in UTF-16.
@@ -26,9 +27,6 @@ const LETTERS: usize = 66;
 
 /// Bit of an entry's flags: it is the last, and has no name.
 const LAST: u16 = 2;
-
-/// The most bytes of a root directory's blocks that are looked through: some 500,000 files.
-const MOST: u64 = 64 << 20;
 
 /// Why the system is taken to sleep, if it is.
 ///
@@ -72,13 +70,13 @@ fn find(mft: &Mft<'_>) -> Result<Option<u64>> {
     if !matches!(size, 512..=65_536) || !size.is_power_of_two() || blocks.coded || blocks.is_sparse() {
         return Err(damaged(at));
     }
-    if blocks.size > MOST {
+    if blocks.size > MOST_NTFS_ROOT {
         return Err(Error::unsupported("has a root directory that is too large to be looked through")
             .at_offset(mft.volume.disk_offset(at)));
     }
     let in_use = match mft.attribute(number::ROOT, kind::BITMAP, INDEX)? {
         Some(Value::Resident(bits)) => bits,
-        Some(Value::Stream(bits)) => bits.read(mft.volume, mft.geometry, 0, (MOST / 512 / 8) as usize)?,
+        Some(Value::Stream(bits)) => bits.read(mft.volume, mft.geometry, 0, (MOST_NTFS_ROOT / 512 / 8) as usize)?,
         None => return Err(damaged(at)),
     };
     for index in 0..blocks.size / u64::from(size) {

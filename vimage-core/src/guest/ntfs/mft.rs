@@ -7,10 +7,8 @@ use super::record::{Attribute, Body, Record};
 use super::runs::Stream;
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::LONGEST_NTFS_LIST;
 use zerocopy::FromBytes;
-
-/// The longest list of attributes.
-const LONGEST_LIST: u64 = 256 << 10;
 
 /// Records of which a copy is kept, at the least.
 const MIRRORED: u64 = 4;
@@ -190,7 +188,7 @@ impl<'a> Mft<'a> {
             &Body::Runs { lowest, highest, pairs, size, initialized, coded, .. } => {
                 let mut stream = Stream { runs: Vec::new(), size, initialized, coded };
                 stream.extend(pairs, lowest, highest, self.geometry.clusters).map_err(place)?;
-                if size > LONGEST_LIST || coded {
+                if size > LONGEST_NTFS_LIST || coded {
                     return Err(place(Error::corrupt(format!("has a list of attributes of {size} bytes"))));
                 }
                 stream.read(self.volume, self.geometry, 0, size as usize).map_err(place)

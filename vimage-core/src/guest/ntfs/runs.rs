@@ -3,10 +3,8 @@
 use super::boot::Geometry;
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::MOST_NTFS_RUNS;
 use std::ops::Range;
-
-/// The most runs of one value that are held: 32 MiB of them.
-const MOST: usize = 1 << 20;
 
 /// The most clusters of one value: however large they are, its size is a number of bytes.
 const MOST_CLUSTERS: u64 = 1 << 42;
@@ -67,7 +65,7 @@ impl Stream {
                     Some(at)
                 }
             };
-            if self.runs.len() >= MOST {
+            if self.runs.len() >= MOST_NTFS_RUNS {
                 return Err(Error::unsupported("has a value in too many pieces"));
             }
             self.runs.push(Run { range: next..after, at });

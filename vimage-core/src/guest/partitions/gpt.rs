@@ -7,6 +7,7 @@
 use super::{Partitions, disjoint};
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::MOST_GPT_ENTRIES;
 use ::gpt::disk::LogicalBlockSize;
 use ::gpt::header::{Header, read_header_from_arbitrary_device};
 use ::gpt::partition::{Partition, file_read_partitions};
@@ -23,9 +24,6 @@ const HEADER: u32 = 92;
 
 /// Bytes of an entry. The specification lets there be longer ones; nothing makes them.
 const ENTRY: u32 = 128;
-
-/// The most entries that are read. Nearly every table has 128.
-const MOST_ENTRIES: u32 = 4096;
 
 /// The sizes of blocks in which a disk can count.
 const BLOCKS: [LogicalBlockSize; 2] = [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096];
@@ -103,7 +101,7 @@ impl Copy {
         if header.revision != (1, 0) || header.header_size_le != HEADER {
             return Err(Error::unsupported("has a GPT of another revision than 1.0").at_offset(place.start));
         }
-        if header.part_size != ENTRY || header.num_parts > MOST_ENTRIES {
+        if header.part_size != ENTRY || header.num_parts > MOST_GPT_ENTRIES {
             let (count, size) = (header.num_parts, header.part_size);
             return Err(
                 Error::unsupported(format!("has a GPT with {count} entries of {size} bytes")).at_offset(place.start)

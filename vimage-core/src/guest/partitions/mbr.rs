@@ -6,6 +6,7 @@
 use super::{Partitions, disjoint};
 use crate::error::{Error, Result};
 use crate::guest::volume::Volume;
+use crate::limits::guests::MOST_CHAINED;
 use std::ops::Range;
 use zerocopy::byteorder::little_endian::{U16, U32};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -27,9 +28,6 @@ const EXTENDED: [u8; 3] = [0x05, 0x0f, 0x85];
 
 /// The type of what a dynamic disk of Windows has its volumes in.
 const DYNAMIC: u8 = 0x42;
-
-/// The most sectors of a chain that are followed: Linux has 256 partitions at most.
-const MOST_CHAINED: usize = 256;
 
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

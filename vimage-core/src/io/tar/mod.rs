@@ -12,22 +12,11 @@ pub use header::Dialect;
 use super::ReadAt;
 use super::neighbors::quote;
 use crate::error::{Error, Result};
+use crate::limits::archives::{LONGEST_EXTENDED, LONGEST_LONG_NAME, MOST_HEADERS, MOST_MEMBERS};
 use header::{BLOCK, Header, Kind};
 use pax::Records;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// The most members of an archive that is read.
-pub const MOST_MEMBERS: usize = 4096;
-
-/// The most headers of all kinds together: each member may have a few in front of it.
-const MOST_HEADERS: usize = 4 * MOST_MEMBERS;
-
-/// The longest name in a header of its own that is read before it is known to be too long.
-const LONGEST_LONG_NAME: u64 = 4096;
-
-/// The longest extended header.
-const LONGEST_EXTENDED: u64 = 64 << 10;
 
 /// How far behind the end of an archive bytes that are not zero are looked for.
 const LOOK_BEHIND: u64 = 64 << 10;

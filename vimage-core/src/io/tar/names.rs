@@ -2,9 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
-
-/// The longest name in bytes, as file systems have it.
-const LONGEST: usize = 255;
+use crate::limits::archives::LONGEST_NAME;
 
 /// A name's bytes as text.
 pub(super) fn text(bytes: &[u8]) -> Result<String> {
@@ -37,8 +35,8 @@ pub(super) fn check(written: &str, folder: bool) -> Result<String> {
     if name.chars().any(char::is_control) {
         return Err(refused("has a control character in its name"));
     }
-    if name.len() > LONGEST {
-        return Err(refused(&format!("has a name of more than {LONGEST} bytes")));
+    if name.len() > LONGEST_NAME {
+        return Err(refused(&format!("has a name of more than {LONGEST_NAME} bytes")));
     }
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return Err(refused("has a name with an empty part, \".\" or \"..\" in it"));

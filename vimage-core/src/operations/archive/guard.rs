@@ -5,15 +5,13 @@
 
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use crate::limits::archives::LONGEST_HEADER;
 
 /// Every archive begins with these.
 const SIGNATURE: &[u8; 6] = b"7z\xbc\xaf\x27\x1c";
 
 /// Bytes of the signature, the version, and where the header is.
 const START: u64 = 32;
-
-/// Bytes of the longest header, packed or not: one of a thousand files with long names is shorter.
-const LONGEST_HEADER: u64 = 1 << 18;
 
 /// Marks in a header.
 mod mark {

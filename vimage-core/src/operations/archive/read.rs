@@ -7,6 +7,7 @@ use crate::io::neighbors::quote;
 use crate::io::pieces::stem_of_first;
 use crate::io::row::Row;
 use crate::io::{FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::limits::archives::{MOST_DICTIONARY, MOST_FILES};
 use crate::operations::names::{Names, plain_path};
 use sevenz_rust2::{ArchiveEntry, ArchiveReader, Block, EncoderMethod, Password};
 use std::cell::Cell;
@@ -14,12 +15,6 @@ use std::io::{self, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The most files of an archive.
-const MOST_MEMBERS: usize = 1000;
-
-/// The memory in bytes that unpacking may take: 7-Zip's own settings ask for 64 MiB at most, but for its highest.
-const MOST_MEMORY: u64 = 256 << 20;
 
 /// Bytes that are read at once.
 const READ: usize = 1 << 18;
@@ -168,9 +163,9 @@ fn check_memory(block: &Block) -> Result<()> {
         };
         memory = memory.saturating_add(dictionary);
     }
-    if memory > MOST_MEMORY {
+    if memory > MOST_DICTIONARY {
         return Err(Error::unsupported(format!(
-            "unpacking the 7z archive takes a dictionary of {memory} bytes, and {MOST_MEMORY} is the most"
+            "unpacking the 7z archive takes a dictionary of {memory} bytes, and {MOST_DICTIONARY} is the most"
         ))
         .with_hint("it was packed with extreme settings: 7z unpacks it"));
     }
@@ -178,9 +173,9 @@ fn check_memory(block: &Block) -> Result<()> {
 }
 
 fn members(files: &[ArchiveEntry]) -> Result<Vec<Member>> {
-    if files.len() > MOST_MEMBERS {
+    if files.len() > MOST_FILES {
         return Err(Error::unsupported(format!(
-            "the 7z archive holds {} files, and {MOST_MEMBERS} is the most",
+            "the 7z archive holds {} files, and {MOST_FILES} is the most",
             files.len()
         )));
     }

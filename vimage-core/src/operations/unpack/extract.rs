@@ -6,9 +6,10 @@ use super::{UnpackOptions, Unpacked, not_understood};
 use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
 use crate::io::pieces::chunk_name;
+use crate::limits::archives::LONGEST_TEXT;
+use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use crate::observer::{Observer, Phase};
 use crate::operations::archive::{Member, SevenZip};
-use crate::operations::package::{LONGEST_DESCRIPTOR, LONGEST_TEXT};
 use crate::package::ovf;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -45,7 +46,7 @@ fn check_descriptor(archive: &SevenZip) -> Result<()> {
         return Err(Error::corrupt(format!("has two descriptors, {} and {}", quote(name), quote(&other.name)))
             .with_hint("a package describes one appliance: nobody can tell which is meant"));
     }
-    let text = text(archive, descriptor, LONGEST_DESCRIPTOR)?;
+    let text = text(archive, descriptor, LONGEST_DESCRIPTOR as u64)?;
     let parsed = ovf::read(&text).map_err(|error| not_understood(name, &error))?;
     // It names the files of its own folder.
     let folder = name.rfind('/').map_or("", |end| &name[..=end]);

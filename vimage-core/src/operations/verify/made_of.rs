@@ -3,7 +3,8 @@
 use super::report::broken;
 use crate::image::ImageInfo;
 use crate::io::neighbors::quote;
-use crate::io::pieces::{MOST_PIECES, piece_name, stem_of_first};
+use crate::io::pieces::{piece_name, stem_of_first};
+use crate::limits::MOST_PIECES;
 use crate::operations::package::OpenPackage;
 use crate::package::Finding;
 use crate::package::manifest::Line;

@@ -2,10 +2,10 @@
 
 use super::sections;
 use super::system::system;
-use super::text::LONGEST;
 use super::tree::Element;
 use super::units::{bytes_of, whole};
 use crate::error::{Error, Result};
+use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use crate::package::descriptor::{Descriptor, Disk, File};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ impl<'a> Texts<'a> {
     fn of(envelope: &'a Element) -> Self {
         let messages = envelope.child("Strings").into_iter().flat_map(|strings| strings.children("Msg"));
         let named = messages.filter_map(|message| Some((message.attribute("msgid")?, message.trimmed())));
-        Texts { by_identifier: named.collect(), left: Cell::new(Some(LONGEST)) }
+        Texts { by_identifier: named.collect(), left: Cell::new(Some(LONGEST_DESCRIPTOR)) }
     }
 
     /// The text of `element`: what is in it, or what it names.
@@ -64,8 +64,11 @@ impl<'a> Texts<'a> {
 
     /// That not more was taken than may be.
     fn check(&self) -> Result<()> {
-        let taken =
-            || Error::corrupt(format!("line 1: texts that are named more than once are over {LONGEST} bytes in all"));
+        let taken = || {
+            Error::corrupt(format!(
+                "line 1: texts that are named more than once are over {LONGEST_DESCRIPTOR} bytes in all"
+            ))
+        };
         self.left.get().map(|_| ()).ok_or_else(taken)
     }
 }

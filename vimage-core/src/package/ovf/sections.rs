@@ -5,13 +5,8 @@ use super::tree::{Element, Space};
 use super::units::whole;
 use super::xml;
 use crate::error::{Error, Result};
+use crate::limits::ovf::{LONGEST_CLASS, MOST_CLASSES};
 use crate::package::descriptor::Version;
-
-/// Bytes of the longest class or instance of a product.
-const LONGEST_CLASS: usize = 1024;
-
-/// Bytes that the classes and instances of all properties come to at most, each counted as often as it has properties.
-const MOST_CLASSES: usize = 16 << 20;
 
 /// What a section or content is, as 1.x calls it. In 0.9 it is the `xsi:type` of a `Section` or `Content`:
 /// `ovf:DiskSection_Type`.

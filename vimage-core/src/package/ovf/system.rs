@@ -4,6 +4,7 @@ use super::read::{Texts, owned};
 use super::sections;
 use super::tree::{Element, Space};
 use super::units::{bytes_of, whole};
+use crate::limits::ovf::MOST_FAMILIES;
 use crate::package::descriptor::{Item, System};
 
 /// CIM's resource type of memory: CIM_ResourceAllocationSettingData.ResourceType.
@@ -68,9 +69,6 @@ fn families(sections: &[&Element]) -> Vec<String> {
     }
     found
 }
-
-/// Families that are looked at: there are some twenty.
-const MOST_FAMILIES: usize = 64;
 
 /// Whether VMware's settings in a section of hardware say UEFI.
 fn has_efi(section: &Element) -> bool {

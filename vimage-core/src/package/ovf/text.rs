@@ -1,10 +1,8 @@
 //! The text of a descriptor: from its bytes, and into messages.
 
 use crate::error::{Error, Result};
+use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use std::borrow::Cow;
-
-/// Bytes of the longest descriptor.
-pub(super) const LONGEST: usize = 16 << 20;
 
 /// Characters of a descriptor that a message repeats at most.
 const LONGEST_QUOTE: usize = 80;
@@ -15,8 +13,11 @@ const LONGEST_QUOTE: usize = 80;
 /// `Corrupt` where the bytes are none of these or hold characters that XML does not allow, `Unsupported` where the
 /// document names another encoding.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>> {
-    if bytes.len() > LONGEST {
-        return Err(Error::corrupt(format!("a descriptor of {} bytes is longer than {LONGEST}", bytes.len())));
+    if bytes.len() > LONGEST_DESCRIPTOR {
+        return Err(Error::corrupt(format!(
+            "a descriptor of {} bytes is longer than {LONGEST_DESCRIPTOR}",
+            bytes.len()
+        )));
     }
     let text = match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest)?,

@@ -6,22 +6,12 @@
 use super::text;
 use super::tree::{Attribute, Element, Place, Space};
 use crate::error::{Error, Result};
+use crate::limits::ovf::{DEEPEST_ELEMENT, MOST_ATTRIBUTES, MOST_ATTRIBUTES_IN_ALL, MOST_ELEMENTS, MOST_NAMESPACES};
 use quick_xml::XmlVersion;
 use quick_xml::events::attributes::{AttrError, Attribute as RawAttribute};
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, QName, ResolveResult};
 use quick_xml::reader::NsReader;
-
-/// Elements within each other.
-const DEEPEST: usize = 64;
-/// Elements of a document.
-const MOST_ELEMENTS: usize = 100_000;
-/// Attributes of an element.
-const MOST_ATTRIBUTES: usize = 64;
-/// Attributes of a document.
-const MOST_ATTRIBUTES_IN_ALL: usize = 4 * MOST_ELEMENTS;
-/// Namespaces in sight at one place: each name looks through all of them.
-const MOST_NAMESPACES: usize = 64;
 
 /// The element that is the document `bytes`.
 ///
@@ -113,8 +103,8 @@ impl<'a> Builder<'a> {
         if self.elements > MOST_ELEMENTS {
             return Err(self.fault(&format!("there are more than {MOST_ELEMENTS} elements")));
         }
-        if self.open.len() >= DEEPEST {
-            return Err(self.fault(&format!("elements are within each other more than {DEEPEST} deep")));
+        if self.open.len() >= DEEPEST_ELEMENT {
+            return Err(self.fault(&format!("elements are within each other more than {DEEPEST_ELEMENT} deep")));
         }
         if self.open.is_empty() && self.root.is_some() {
             return Err(self.fault("there is a second element behind the first"));

@@ -5,7 +5,7 @@
 
 mod counts;
 
-use super::header::{Header, LARGEST_REFCOUNT_TABLE};
+use super::header::Header;
 use super::layout::{autoclear, entry, incompatible};
 use super::snapshots;
 use super::tables::{Cluster, Entries, read_words};
@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::formats::cache::TableCache;
 use crate::formats::{Findings, Severity, Source};
 use crate::io::{self, ReadAt};
+use crate::limits::qcow2::{LARGEST_DIRECTORY, LARGEST_REFCOUNT_TABLE};
 use crate::observer::Observer;
 use crate::zero::is_zero;
 use counts::{Counts, Stored};
@@ -307,7 +308,6 @@ impl<'a> Check<'a> {
 
     /// Counts what the bitmaps take: their directory, the table of each and what that points to.
     fn bitmaps(&mut self) -> Result<()> {
-        const LARGEST_DIRECTORY: u64 = 65_535 * 1024;
         let Some((count, size, at)) = self.header.extensions.bitmaps else { return Ok(()) };
         let checked = self.header.check_table("the bitmap directory", at, at, size, LARGEST_DIRECTORY, self.file);
         if let Err(error) = checked {

@@ -1,10 +1,8 @@
 //! Which bytes of a file are taken, in memory that what is taken bounds, and not the file's length.
 
+use crate::limits::vmdk::MOST_ODD;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-
-/// The most things off the step of the others that are kept one by one: some 80 MB.
-const MOST_ODD: usize = 4 << 20;
 
 /// Things of one length: a bit each where they lie in step, as grains and tables do.
 pub(super) struct Slots {

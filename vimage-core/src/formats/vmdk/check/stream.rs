@@ -8,6 +8,7 @@ use crate::formats::Severity;
 use crate::formats::vmdk::grains::Grain;
 use crate::formats::vmdk::hosted::{header_at, marker_kind};
 use crate::formats::vmdk::layout::{GD_AT_END, MARKER, Marker, SECTOR, SparseHeader, marker};
+use crate::limits::vmdk::MOST_PACKED;
 use zerocopy::FromBytes;
 
 /// A marker of vSphere's exports that tells how far they are.
@@ -62,7 +63,7 @@ impl Walk {
         let Ok((found, _)) = Marker::read_from_prefix(sector) else { return Ok(false) };
         let (lba, size) = (found.value.get(), u64::from(found.size.get()));
         let next = (self.at + MARKER as u64 + size).next_multiple_of(SECTOR);
-        if size > check.extent.grain * 2 || next > check.file().size() {
+        if size > check.extent.grain * MOST_PACKED || next > check.file().size() {
             return Ok(false);
         }
         if self.last.is_some_and(|last| lba <= last) {

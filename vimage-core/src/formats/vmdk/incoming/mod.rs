@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::formats::by_position;
 use crate::image::Packing;
 use crate::io::{FileId, Incoming, Memory, Stop};
+use crate::limits::vmdk::MOST_FRONT;
 use crate::observer::Observer;
 use crate::stream::{DiskStream, Stretch};
 use crate::target::LARGEST_UNIT;
@@ -24,9 +25,6 @@ use std::sync::Arc;
 use stretch::Grains;
 use walk::Walk;
 use zerocopy::FromBytes;
-
-/// The most bytes that are held of what stands before the grains: two directories with their tables for 512 GiB of disk.
-const MOST_FRONT: u64 = 64 << 20;
 
 /// Whether what begins with `head` can be a VMDK that is read from front to back.
 pub(crate) fn may_come_in(head: &[u8]) -> bool {

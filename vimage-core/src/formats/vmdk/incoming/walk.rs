@@ -6,14 +6,11 @@
 use super::{Grain, take_grain, take_marker};
 use crate::error::{Error, Result};
 use crate::formats::by_position;
-use crate::formats::vmdk::grains::MOST_TABLES;
 use crate::formats::vmdk::hosted::{Hosted, TAIL, header_in};
 use crate::formats::vmdk::layout::{GD_AT_END, MARKER, SECTOR, marker};
 use crate::io::{Incoming, Stop};
+use crate::limits::vmdk::{MOST_TABLES, MOST_UNKNOWN};
 use crate::zero::is_zero;
-
-/// The most sectors behind a marker of a kind that is not known.
-const MOST_UNKNOWN: u64 = 2048;
 
 /// Bytes of a directory that are looked at at a time.
 const STEP: u64 = 64 << 10;

@@ -130,7 +130,7 @@ fn a_walk_over_endless_empty_tables_stops() {
     let entries: Vec<u8> = (0..tables).flat_map(|_| (table as u32).to_le_bytes()).collect();
     folder.poke(IMAGE, end, &entries);
     folder.poke_u64(field::DIRECTORY, end / 512);
-    for line in ["digest", "convert -O raw --force", "compare odd-capacity.vmdk"] {
+    for line in ["digest", "convert -O raw --force", "compare odd-capacity.vmdk", "map", "map --json"] {
         let running = Running::start(folder.command(&format!("{line} {IMAGE}")));
         wait_until_ready(&running);
         // Into the walk.

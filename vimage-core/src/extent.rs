@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::limits::STEPS_BETWEEN_QUESTIONS;
+use crate::observer::Observer;
 use std::ops::Range;
 
 /// What an image knows of a run of its bytes without reading them.
@@ -86,6 +88,8 @@ pub struct Extents<'a> {
     bounds: Range<u64>,
     held: Option<Extent>,
     next: u64,
+    steps: u64,
+    observer: &'a dyn Observer,
 }
 
 impl<'a> Extents<'a> {
@@ -96,7 +100,14 @@ impl<'a> Extents<'a> {
 
     /// The extents of `image` within `bounds`, which must not pass its end.
     pub fn within(image: &'a dyn Image, bounds: Range<u64>) -> Self {
-        Extents { image, next: bounds.start, bounds, held: None }
+        Extents { image, next: bounds.start, bounds, held: None, steps: 0, observer: &() }
+    }
+
+    /// The same, with `observer` asked now and then whether to go on: an image may have any number of small extents, and neighbours
+    /// that merge are not told of before their end.
+    #[must_use]
+    pub fn watched_by(self, observer: &'a dyn Observer) -> Self {
+        Extents { observer, ..self }
     }
 
     /// The next extent as the image gives it, clipped and not merged with its neighbours: what an image of endless small
@@ -106,6 +117,10 @@ impl<'a> Extents<'a> {
     }
 
     fn follow(&mut self) -> Result<Extent> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(STEPS_BETWEEN_QUESTIONS) && self.observer.cancelled() {
+            return Err(Error::cancelled());
+        }
         let extent = self.image.extent_at(self.next)?;
         // An image that does not move on would be walked for ever.
         if extent.range.start > self.next || extent.range.end <= self.next {
@@ -172,6 +187,24 @@ mod tests {
         ]);
         let all: Result<Vec<_>> = Extents::within(&map, 5..25).collect();
         assert_eq!(all.unwrap(), [Extent::new(5..20, Content::Data), Extent::new(20..25, Content::Hole)]);
+    }
+
+    #[test]
+    fn a_walk_can_be_stopped_though_nothing_comes_of_it() {
+        struct Stop;
+        impl Observer for Stop {
+            fn cancelled(&self) -> bool {
+                true
+            }
+        }
+        let holes = |count| Map((0..count).map(|number| Extent::new(number..number + 1, Content::Hole)).collect());
+        let (short, long) = (holes(STEPS_BETWEEN_QUESTIONS - 1), holes(STEPS_BETWEEN_QUESTIONS));
+        assert_eq!(
+            Extents::of(&short).watched_by(&Stop).map(|extent| extent.unwrap().range.end).collect::<Vec<_>>(),
+            [1023]
+        );
+        let error = Extents::of(&long).watched_by(&Stop).next().unwrap().unwrap_err();
+        assert_eq!(error.kind(), crate::error::ErrorKind::Cancelled);
     }
 
     #[test]

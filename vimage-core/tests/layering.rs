@@ -19,8 +19,9 @@ const ROWS: [&[&str]; 6] = [
 ];
 
 /// Imports within a row that are meant.
-const WITHIN: [(&str, &str); 9] = [
+const WITHIN: [(&str, &str); 10] = [
     ("extent", "image"),
+    ("extent", "observer"),
     ("image", "extent"),
     ("image", "codec"),
     ("stream", "image"),

@@ -3,6 +3,7 @@
 use super::{Answer, open_options};
 use crate::args::MapArgs;
 use crate::output;
+use crate::progress::Progress;
 use serde::Serialize;
 use vimage_core::{Content, Error, Extent, Extents, Result, open};
 
@@ -10,12 +11,14 @@ pub(super) fn run(args: &MapArgs) -> Result<Answer> {
     let mut options = open_options(args.format.as_ref(), &args.open);
     options.snapshot.clone_from(&args.snapshot);
     let image = open(&args.image, &options)?;
+    let progress = Progress::new("Mapping", None, true);
+    let extents = || Extents::of(&image).watched_by(&progress);
     // Line by line: a disk may have millions of runs.
     if args.json {
         // What is printed is a whole document or none.
-        Extents::of(&image).try_for_each(|extent| extent.map(drop))?;
+        extents().try_for_each(|extent| extent.map(drop))?;
         let mut before = "[";
-        for extent in Extents::of(&image) {
+        for extent in extents() {
             let text = serde_json::to_string(&Run::of(&extent?));
             let text = text.map_err(|cause| Error::io("cannot write JSON", cause.into()))?;
             output::text(&format!("{before}{text}"))?;
@@ -24,7 +27,7 @@ pub(super) fn run(args: &MapArgs) -> Result<Answer> {
         output::line(if before == "[" { "[]" } else { "]" })?;
     } else {
         output::line("         start          length  depth       in file at")?;
-        for extent in Extents::of(&image) {
+        for extent in extents() {
             let extent = extent?;
             if extent.content.is_data() {
                 output::line(&row(&extent))?;

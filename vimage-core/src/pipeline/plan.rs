@@ -1,9 +1,8 @@
 //! What is to be read: the parts of a disk not known to be zero, cut into slabs.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::extent::{Extents, clip};
 use crate::image::Image;
-use crate::limits::STEPS_BETWEEN_QUESTIONS;
 use crate::observer::Observer;
 use std::ops::Range;
 
@@ -30,7 +29,6 @@ impl<const N: usize> Slab<N> {
 /// The slabs of `N` images of a disk that hold data, in order. Takes time in proportion to the extents, not to the disk.
 pub struct Plan<'a, const N: usize = 1> {
     images: [DataRanges<'a>; N],
-    observer: &'a dyn Observer,
     cut: Cut,
     size: u64,
     at: u64,
@@ -50,16 +48,16 @@ impl<'a, const N: usize> Plan<'a, N> {
     /// slabs with zeros would take more time than reading. A walk over many extents without data asks `observer` whether to go on.
     pub fn new(images: [&'a dyn Image; N], size: u64, cut: Cut, observer: &'a dyn Observer) -> Self {
         let ranges = |image: &'a dyn Image| DataRanges {
-            extents: Extents::within(image, 0..size.min(image.size())),
+            extents: Extents::within(image, 0..size.min(image.size())).watched_by(observer),
             held: 0..0,
         };
-        Plan { images: images.map(ranges), observer, cut, size, at: 0 }
+        Plan { images: images.map(ranges), cut, size, at: 0 }
     }
 
     fn slab(&mut self) -> Result<Option<Slab<N>>> {
         let mut first = None;
         for ranges in &mut self.images {
-            let start = ranges.from(self.at, self.observer)?.map(|range| range.start.max(self.at));
+            let start = ranges.from(self.at)?.map(|range| range.start.max(self.at));
             first = first.into_iter().chain(start).min();
         }
         let Some(first) = first else { return Ok(None) };
@@ -69,7 +67,7 @@ impl<'a, const N: usize> Plan<'a, N> {
         let mut slab = Slab { offset, len: 0, data: std::array::from_fn(|_| Vec::new()) };
         for (ranges, data) in self.images.iter_mut().zip(&mut slab.data) {
             let mut at = offset;
-            while let Some(range) = ranges.from(at, self.observer)?.filter(|range| range.start < end) {
+            while let Some(range) = ranges.from(at)?.filter(|range| range.start < end) {
                 let part = clip(&range, &(at..end));
                 data.push((part.start - offset) as usize..(part.end - offset) as usize);
                 if part.end == end {
@@ -101,14 +99,8 @@ struct DataRanges<'a> {
 
 impl DataRanges<'_> {
     /// The first range that ends after `at`, which never goes back.
-    fn from(&mut self, at: u64, observer: &dyn Observer) -> Result<Option<Range<u64>>> {
-        for step in 1_u64.. {
-            if self.held.end > at {
-                break;
-            }
-            if step.is_multiple_of(STEPS_BETWEEN_QUESTIONS) && observer.cancelled() {
-                return Err(Error::cancelled());
-            }
+    fn from(&mut self, at: u64) -> Result<Option<Range<u64>>> {
+        while self.held.end <= at {
             match self.extents.step().transpose()? {
                 Some(extent) if extent.content.is_data() => self.held = extent.range,
                 Some(_) => {}

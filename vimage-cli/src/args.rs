@@ -89,15 +89,15 @@ impl Command {
     /// Whether an image may name any file.
     pub(crate) fn allows_external(&self) -> bool {
         match self {
-            Command::Convert(args) => args.open.allow_external,
-            Command::Compact(args) => args.open.allow_external,
-            Command::Pack(args) => args.open.allow_external,
+            Command::Convert(args) => args.open.trust.allow_external,
+            Command::Compact(args) => args.open.trust.allow_external,
+            Command::Pack(args) => args.open.trust.allow_external,
             Command::Info(args) => args.open.allow_external,
-            Command::Map(args) => args.open.allow_external,
-            Command::Check(args) => args.open.allow_external,
-            Command::Measure(args) => args.open.allow_external,
-            Command::Compare(args) => args.open.allow_external,
-            Command::Digest(args) => args.open.allow_external,
+            Command::Map(args) => args.open.trust.allow_external,
+            Command::Check(args) => args.open.trust.allow_external,
+            Command::Measure(args) => args.open.trust.allow_external,
+            Command::Compare(args) => args.open.trust.allow_external,
+            Command::Digest(args) => args.open.trust.allow_external,
             Command::Unpack(_) | Command::Verify(_) => false,
         }
     }
@@ -126,7 +126,7 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// When the output is on the disk: writeback or unsafe
     ///
     /// With writeback it is flushed to the disk before it gets its name. With unsafe, qemu-img's own default, the system
@@ -228,6 +228,33 @@ pub(crate) struct TrustArgs {
     /// read. What is written meanwhile may be read half written.
     #[arg(short = 'U', long)]
     pub(crate) force_share: bool,
+}
+
+/// What of an image is opened, and up to which size.
+#[derive(Args)]
+pub(crate) struct OpenArgs {
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+}
+
+/// How large a disk may be.
+#[derive(Args)]
+pub(crate) struct LimitArgs {
+    /// Refuse a disk that is larger than this, and one that lies over such an image
+    ///
+    /// What counts is the size that the guest sees. For images from strangers: a small file can claim to be a disk of exabytes, and most
+    /// of what is done with a disk takes time by its size. vimage info tells the size of any. There is no bound by default.
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<Size>,
+}
+
+impl LimitArgs {
+    /// The largest size in bytes.
+    pub(crate) fn max_size(&self) -> Option<u64> {
+        self.max_size.map(|size| size.0)
+    }
 }
 
 /// How an output is to be made; the same for making and for measuring it.
@@ -344,7 +371,7 @@ pub(crate) struct CompactArgs {
     #[arg(long)]
     pub(crate) drop_snapshots: bool,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// When the result is on the disk: writeback or, with -o, unsafe, as for convert
     #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
     pub(crate) target_cache: Cache,
@@ -442,7 +469,7 @@ pub(crate) struct MapArgs {
     #[arg(short = 'l', long, value_name = "SNAPSHOT")]
     pub(crate) snapshot: Option<String>,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// Print it as JSON: qemu-img's own schema
     #[arg(long)]
     pub(crate) json: bool,
@@ -463,7 +490,7 @@ pub(crate) struct CheckArgs {
     #[arg(short = 'f', long = "format", value_name = "FORMAT")]
     pub(crate) format: Option<String>,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// Print nothing but errors: the exit status is the answer
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
@@ -486,7 +513,7 @@ pub(crate) struct MeasureArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     /// Print it as JSON; "required" is qemu-img's name for the size
@@ -512,7 +539,7 @@ pub(crate) struct CompareArgs {
     #[arg(short = 'F', long = "other-format", value_name = "FORMAT")]
     pub(crate) two_format: Option<String>,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// Disks of different sizes are different
     #[arg(short, long)]
     pub(crate) strict: bool,
@@ -546,7 +573,7 @@ pub(crate) struct DigestArgs {
     #[arg(short, long, default_value = "content", value_parser = parse::<Algorithm>)]
     pub(crate) algorithm: Algorithm,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     /// Print them as JSON

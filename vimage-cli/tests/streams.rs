@@ -395,3 +395,28 @@ fn budget_of_memory_is_kept() {
     assert!(small < usual, "{small} KiB with the least memory, {usual} KiB with the usual");
     assert!(folder.path("dense.raw").metadata().unwrap().size() == 8 << 20);
 }
+
+/// A disk is refused when its size is known to be over the bound, and where nothing says it, when more than that has come.
+#[test]
+fn a_disk_is_taken_up_to_a_bound() {
+    let folder = Folder::with(&["sparse"]);
+    folder.makes("convert -q sparse.raw s.vmdk -o subformat=streamOptimized", &["s.vmdk"]);
+    folder.makes("convert -q sparse.raw s.ova", &["s.ova"]);
+    let raw = folder.read("sparse.raw");
+    let packed = |name: &str| tool(name, &["-c"], &raw);
+    let (Some(gzip), Some(zstd)) = (packed("gzip"), packed("zstd")) else { return };
+    for bytes in [raw.clone(), folder.read("s.vmdk"), folder.read("s.ova"), gzip, zstd] {
+        for line in ["convert - out.raw", "convert - out.raw -q --spool .", "convert - -O raw -"] {
+            let words = ["standard input", "67108864", "67108863", "--max-size"];
+            fails(&folder, &format!("{line} --max-size 67108863"), &bytes, &words);
+        }
+        makes(&folder, "convert -q - out.raw --max-size 67108864", &bytes, 1 << 20, &["out.raw"]);
+        assert!(folder.read("out.raw") == raw);
+        forget(&folder, &["out.raw"]);
+    }
+    // A stream without an end has one.
+    let endless = vec![0; 80 << 20];
+    fails(&folder, "convert -f raw - out.raw --max-size 64M", &endless, &["or more", "67108864", "--max-size"]);
+    // One that says its size in front is refused before it comes.
+    fails(&folder, "convert -f raw - out.raw --size 1T --max-size 64M", &[], &["1099511627776", "--max-size"]);
+}

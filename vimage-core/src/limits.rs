@@ -4,6 +4,8 @@
 //! Lengths are in bytes unless a name or a line says otherwise. What a format itself bounds is with the format, what outputs can hold is
 //! with their writers.
 
+use crate::error::{Error, Result};
+
 /// The most images that may lie beneath each other.
 pub const DEEPEST_CHAIN: usize = 200;
 
@@ -18,6 +20,32 @@ pub const MOST_FINDINGS: usize = 1000;
 
 /// Extents of a disk passed between two questions whether to stop: some milliseconds.
 pub const STEPS_BETWEEN_QUESTIONS: u64 = 1024;
+
+/// Checks the virtual size of a disk, `found` bytes, against the bound of the caller's, where there is one.
+///
+/// # Errors
+/// `Refused`.
+pub(crate) fn check_size(found: u64, most: Option<u64>) -> Result<()> {
+    check(found, "", most)
+}
+
+/// Checks the same of a disk that has come as far as `reached`, whose end is not known yet.
+///
+/// # Errors
+/// `Refused`.
+pub(crate) fn check_reached(reached: u64, most: Option<u64>) -> Result<()> {
+    check(reached, " or more", most)
+}
+
+fn check(found: u64, or_more: &str, most: Option<u64>) -> Result<()> {
+    match most.filter(|&most| found > most) {
+        None => Ok(()),
+        Some(most) => Err(Error::refused(format!(
+            "its virtual size is {found} bytes{or_more}, and {most} is the most that is taken"
+        ))
+        .with_hint("--max-size is that bound: raise it if the disk is meant to be so large")),
+    }
+}
 
 /// What is compressed as a whole.
 pub mod unpacking {
@@ -217,4 +245,21 @@ pub mod guests {
 
     /// The most runs of a file of exFAT: 16 MiB of them.
     pub const MOST_EXFAT_RUNS: usize = 1 << 20;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_disk_as_large_as_the_bound_is_taken_and_no_larger() {
+        assert!(check_size(u64::MAX, None).is_ok() && check_size(512, Some(512)).is_ok());
+        let error = check_size(513, Some(512)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.message(), "its virtual size is 513 bytes, and 512 is the most that is taken");
+        assert!(error.hint().is_some_and(|hint| hint.contains("--max-size")));
+        let error = check_reached(513, Some(512)).unwrap_err();
+        assert!(error.message().contains("513 bytes or more"), "{error}");
+    }
 }

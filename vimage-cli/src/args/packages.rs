@@ -1,6 +1,6 @@
 //! The words of the commands that work on packages.
 
-use super::{Cache, ShowArgs, TrimArg, TrustArgs, parse};
+use super::{Cache, LimitArgs, OpenArgs, ShowArgs, TrimArg, parse};
 use crate::size::Size;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub(crate) struct PackArgs {
     #[command(flatten)]
     pub(crate) package: PackageArgs,
     #[command(flatten)]
-    pub(crate) open: TrustArgs,
+    pub(crate) open: OpenArgs,
     /// Leave out what the guests hold as free and what is in their swap space, as for convert
     #[arg(long, value_name = "strict", num_args = 0..=1, require_equals = true, default_missing_value = "yes", hide_possible_values = true)]
     pub(crate) trim: Option<TrimArg>,
@@ -143,6 +143,8 @@ pub(crate) struct VerifyArgs {
     /// Do not go through the disks: compare only their digests, and what they are
     #[arg(long)]
     pub(crate) quick: bool,
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
     /// Print nothing but errors: the exit status is the answer
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) quiet: bool,
@@ -172,6 +174,8 @@ pub(crate) struct UnpackArgs {
     /// Compress the disks, as for convert
     #[arg(short, long, requires = "format")]
     pub(crate) compress: bool,
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
     /// When the files are on the disk: writeback or unsafe, as for convert
     #[arg(short = 't', long, value_name = "CACHE", default_value = "writeback", hide_possible_values = true)]
     pub(crate) target_cache: Cache,

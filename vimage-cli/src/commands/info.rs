@@ -1,6 +1,6 @@
 //! `vimage info`
 
-use super::{Answer, open_options, package};
+use super::{Answer, of_any_size, package};
 use crate::args::InfoArgs;
 use crate::output;
 use crate::size::Size;
@@ -17,7 +17,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<Answer> {
         package::tell(&describe_package(&args.image)?, args.json)?;
         return Ok(Answer::Yes);
     }
-    let options = open_options(args.format.as_ref(), &args.open);
+    let options = of_any_size(args.format.as_ref(), &args.open);
     if args.chain {
         let links = describe_chain(&args.image, &options)?;
         if args.json {

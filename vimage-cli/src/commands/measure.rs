@@ -18,7 +18,8 @@ pub(super) fn run(args: &MeasureArgs) -> Result<Answer> {
     let source = open(&args.source, &opening)?;
     let options = ConvertOptions {
         create,
-        allow_external: args.open.allow_external,
+        allow_external: args.open.trust.allow_external,
+        max_size: args.open.limit.max_size(),
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         ..ConvertOptions::to(format.name())
     };

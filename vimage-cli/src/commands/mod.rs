@@ -14,7 +14,7 @@ mod package;
 mod unpack;
 mod verify;
 
-use crate::args::{Command, TrustArgs};
+use crate::args::{Command, OpenArgs, TrustArgs};
 use crate::sandbox::Needs;
 use pack::Described;
 use vimage_core::{OpenOptions, Result};
@@ -85,7 +85,12 @@ impl<'a> Prepared<'a> {
 }
 
 /// How to open an image of `format`, if one was named.
-fn open_options(format: Option<&String>, trust: &TrustArgs) -> OpenOptions {
+fn open_options(format: Option<&String>, open: &OpenArgs) -> OpenOptions {
+    OpenOptions { max_size: open.limit.max_size(), ..of_any_size(format, &open.trust) }
+}
+
+/// The same, however large its disk is.
+fn of_any_size(format: Option<&String>, trust: &TrustArgs) -> OpenOptions {
     let TrustArgs { allow_external, force_share } = *trust;
-    OpenOptions { format: format.cloned(), snapshot: None, allow_external, force_share }
+    OpenOptions { format: format.cloned(), allow_external, force_share, ..OpenOptions::default() }
 }

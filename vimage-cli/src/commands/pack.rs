@@ -58,8 +58,9 @@ pub(super) fn described(args: &PackArgs) -> Result<Described> {
     options.split = args.split.map(|size| size.0);
     options.replace = args.force;
     options.flush = args.target_cache == Cache::Writeback;
-    options.allow_external = args.open.allow_external;
-    options.force_share = args.open.force_share;
+    options.allow_external = args.open.trust.allow_external;
+    options.force_share = args.open.trust.force_share;
+    options.max_size = args.open.limit.max_size();
     let target = target(&appliance, args.target.as_deref(), ending(options.package))?;
     Ok(Described { appliance, target, options })
 }

@@ -27,7 +27,8 @@ pub(super) fn run(args: &UnpackArgs) -> Result<Answer> {
     let mut create = CreateOptions { compress: args.compress, ..CreateOptions::default() };
     args.settings.iter().for_each(|settings| create.settings.extend(settings.clone()));
     let flush = args.target_cache == Cache::Writeback;
-    let options = UnpackOptions { format: args.format.clone(), create, replace: args.force, flush };
+    let max_size = args.limit.max_size();
+    let options = UnpackOptions { format: args.format.clone(), create, replace: args.force, flush, max_size };
     let folder = args.folder.clone().unwrap_or_else(|| folder_for(&args.package));
     let progress = Progress::new("Unpacking", args.show.progress.progress, args.show.quiet);
     let unpacked = unpack(&args.package, &folder, &options, &progress)?;

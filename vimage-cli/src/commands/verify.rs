@@ -22,7 +22,8 @@ const DIM: Style = Style::new().dimmed();
 
 pub(super) fn run(args: &VerifyArgs) -> Result<Answer> {
     let progress = Progress::new("Verifying", None, args.quiet || args.json);
-    let report = verify(&args.package, &VerifyOptions { quick: args.quick, now: Some(now()) }, &progress)?;
+    let options = VerifyOptions { quick: args.quick, now: Some(now()), max_size: args.limit.max_size() };
+    let report = verify(&args.package, &options, &progress)?;
     drop(progress);
     if args.json {
         output::json("verify", &Document::new(&args.package.to_string_lossy(), &report))?;

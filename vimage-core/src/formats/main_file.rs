@@ -9,6 +9,7 @@ use crate::image::ImageInfo;
 use crate::io::locks::Locks;
 use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
+use crate::limits::check_size;
 use crate::observer::Observer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ impl MainFile {
         if matches!(options.format.as_deref(), Some("raw" | "raw.zst")) {
             return Ok(self);
         }
-        match packed(self.file.as_ref(), &self.path)? {
+        match packed(self.file.as_ref(), &self.path, options.max_size)? {
             None => {}
             Some(Packed::As(format)) => self.format = Some(format),
             Some(Packed::Unpacked(file, compression)) => {
@@ -56,7 +57,7 @@ impl MainFile {
     pub(super) fn named(path: &Path, options: &OpenOptions) -> Result<Self> {
         let locks = Locks::new(options.force_share);
         if let Some((archive, member)) = members::named(path, &locks)? {
-            return Self::of_member(&archive, &member);
+            return Self::of_member(&archive, &member, options);
         }
         let neighbors = Neighbors::of(path).allow_external(options.allow_external).locking(locks);
         let first =
@@ -73,13 +74,13 @@ impl MainFile {
         if options.format.as_deref() != Some("raw")
             && let Some((archive, member)) = members::only(&first, path)?
         {
-            return Self::of_member(&archive, &member);
+            return Self::of_member(&archive, &member, options);
         }
         Self::of_file(first, path, neighbors)
     }
 
-    pub(super) fn of_member(archive: &Arc<Archive>, name: &str) -> Result<Self> {
-        let Disk { file, id, stored: allocated, piece, neighbors } = Disk::open(archive, name)?;
+    pub(super) fn of_member(archive: &Arc<Archive>, name: &str, options: &OpenOptions) -> Result<Self> {
+        let Disk { file, id, stored: allocated, piece, neighbors } = Disk::open(archive, name, options.max_size)?;
         let (path, archive) = (archive.path_of(name), Some(Arc::clone(archive)));
         Ok(MainFile { file, path, id, allocated, piece, neighbors, archive, packed: None, format: None })
     }
@@ -114,10 +115,10 @@ impl MainFile {
         Ok(Self::of_pieces(pieces, path, id, piece, neighbors))
     }
 
-    pub(super) fn of_disk(disk: &DiskFile) -> Result<Self> {
+    pub(super) fn of_disk(disk: &DiskFile, options: &OpenOptions) -> Result<Self> {
         let (first, neighbors, first_path, path) = match disk {
             DiskFile::Member(archive, name) => {
-                return Self::of_member(archive, name)?.unpacked(&OpenOptions::default());
+                return Self::of_member(archive, name, options)?.unpacked(options);
             }
             DiskFile::File { first, neighbors, first_path, path } => {
                 (Arc::clone(first), neighbors.of_another(), first_path, path)
@@ -127,8 +128,8 @@ impl MainFile {
             true => Self::of_file(first, path, neighbors)?,
             false => Self::of_chunks(first, first_path, path, neighbors)?,
         };
-        main.file = members::inflated(main.file, path)?;
-        main.unpacked(&OpenOptions::default())
+        main.file = members::inflated(main.file, path, options.max_size)?;
+        main.unpacked(options)
     }
 
     pub(super) fn of_chunks(
@@ -158,8 +159,12 @@ impl MainFile {
     }
 
     pub(super) fn check(&self, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
-        let source = self.source(options);
-        match self.format(options)?.check(&source, observer) {
+        let (source, format) = (self.source(options), self.format(options)?);
+        let sized = match options.max_size {
+            None => Ok(()),
+            most => format.describe(&source).and_then(|info| check_size(info.virtual_size, most)),
+        };
+        match sized.and_then(|()| format.check(&source, observer)) {
             Err(error) => as_finding(error).map_err(|error| error.at_path(&self.path)),
             checked => checked,
         }

@@ -1,5 +1,6 @@
 //! Disks that are read where they lie in an archive: which members are disks, and their bytes as one file.
 
+use super::packed::unpacked;
 use super::{FORMATS, HEAD, Source, probe};
 use crate::error::{Error, Result};
 use crate::image::ImageInfo;
@@ -7,9 +8,8 @@ use crate::io::archive::{self, split_member};
 use crate::io::locks::Locks;
 use crate::io::pieces::{chunk_name, chunk_of, stem_of_first};
 use crate::io::tar::{self, Listing};
-use crate::io::unpacked::{is_gzip, unpack};
+use crate::io::unpacked::is_gzip;
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
-use crate::limits::unpacking::MOST_UNPACKED;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -226,8 +226,8 @@ impl Disk {
     /// The disk called `name` in `archive`: its pieces or chunks joined, inflated where it is compressed with gzip.
     ///
     /// # Errors
-    /// `Io` where there is no such member; as [`Pieces::join`] and [`unpack`].
-    pub(super) fn open(archive: &Arc<Archive>, name: &str) -> Result<Self> {
+    /// `Io` where there is no such member; as [`Pieces::join`] and [`inflated`].
+    pub(super) fn open(archive: &Arc<Archive>, name: &str, max_size: Option<u64>) -> Result<Self> {
         let path = archive.path_of(name);
         let neighbors = Neighbors::within(archive, name);
         let whole = archive.listing().member(name).is_some();
@@ -255,7 +255,7 @@ impl Disk {
             None => first,
         };
         let stored = file.size();
-        Ok(Disk { file: inflated(file, &path)?, id, stored, piece, neighbors })
+        Ok(Disk { file: inflated(file, &path, max_size)?, id, stored, piece, neighbors })
     }
 }
 
@@ -268,13 +268,13 @@ fn chunk_behind<'a>(archive: &'a Archive, name: &str, count: u64) -> Option<&'a 
 /// The disk in `file`, called `path`: inflated where it is compressed with gzip.
 ///
 /// # Errors
-/// As [`unpack`].
-pub(super) fn inflated(file: Arc<dyn ReadAt>, path: &Path) -> Result<Arc<dyn ReadAt>> {
+/// As [`unpacked`].
+pub(super) fn inflated(file: Arc<dyn ReadAt>, path: &Path, max_size: Option<u64>) -> Result<Arc<dyn ReadAt>> {
     let cannot = |cause| Error::io("cannot read", cause).at_path(path).at_offset(0);
     if !may_be_packed(path) || !is_gzip(file.as_ref()).map_err(cannot)? {
         return Ok(file);
     }
-    Ok(Arc::new(FileReader::from_file(unpack(file.as_ref(), path, Compression::Gzip, MOST_UNPACKED)?)?))
+    unpacked(file.as_ref(), path, Compression::Gzip, max_size)
 }
 
 /// Whether a disk of this name is inflated where it begins as gzip does: any that is not named like a raw disk.

@@ -13,6 +13,7 @@ use crate::io::neighbors::quote;
 use crate::io::outputs::Unpublished;
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors};
 use crate::layers::Overlay;
+use crate::limits::check_size;
 use crate::observer::Observer;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,10 @@ pub struct OpenOptions {
     /// Read files that another program writes to, and keep nobody from writing to them meanwhile; otherwise QEMU's locks are heeded
     /// and taken, as long as the image is open.
     pub force_share: bool,
+    /// The largest virtual size in bytes that an image may have, and each one beneath it; no bound by default. For images from strangers,
+    /// who can claim disks of exabytes in little room: most of what is done with an image takes time by its size. What an image says
+    /// of itself is told whatever its size, where nothing has to be unpacked for that.
+    pub max_size: Option<u64>,
 }
 
 /// An image with everything beneath it.
@@ -166,7 +171,7 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
     let (path, source) = (main.path.as_path(), main.source(options));
     let info = main.described(main.format(options)?, &source).map_err(|error| error.at_path(path))?;
     let mut links = Vec::new();
-    let mut parents = Parents::of(main.id, &main.neighbors, &info);
+    let mut parents = Parents::of(main.id, &main.neighbors, &info, None);
     links.push(Link { path: path.to_owned(), info, allocated: main.allocated });
     while let Some((_, path, info, allocated)) =
         parents.next(|_, _| Ok(())).map_err(|error| main.fault(error, options))?
@@ -181,7 +186,8 @@ pub fn describe_chain(path: impl AsRef<Path>, options: &OpenOptions) -> Result<V
 ///
 /// # Errors
 /// `Io` when a file is missing or cannot be read; `Corrupt` and `Unsupported` as the format has them; `Refused` when the
-/// image refers to a file elsewhere; `InUse` when another program writes to a file; `Usage` when there is no such snapshot.
+/// image refers to a file elsewhere, or is larger than it may be; `InUse` when another program writes to a file; `Usage` when there is no
+/// such snapshot.
 pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<OpenImage> {
     opened(&MainFile::open(path.as_ref(), options)?, options)
 }
@@ -203,7 +209,7 @@ pub(crate) fn open_unpublished(
     let main = match member {
         Some(member) => {
             let archive = Archive::open(&first, path)?.ok_or_else(|| Error::corrupt("is no archive").at_path(path))?;
-            MainFile::of_member(&archive, member)?
+            MainFile::of_member(&archive, member, options)?
         }
         None => {
             let neighbors = Neighbors::of(path).allow_external(options.allow_external).standing_in(files);
@@ -225,7 +231,7 @@ pub fn open_file(file: File, label: &Path, member: Option<&str>, options: &OpenO
     let main = match members::within(&first, label, options.format.as_deref() == Some("raw"))? {
         Some(archive) => {
             let only = || members::only_of(&archive);
-            MainFile::of_member(&archive, &member.map_or_else(only, |member| Ok(member.to_owned()))?)?
+            MainFile::of_member(&archive, &member.map_or_else(only, |member| Ok(member.to_owned()))?, options)?
         }
         None if member.is_some() => {
             return Err(Error::usage("is no tar archive that could have a member").at_path(label));
@@ -240,14 +246,17 @@ fn opened(main: &MainFile, options: &OpenOptions) -> Result<OpenImage> {
     let format = main.format(options)?;
     let opened = (|| {
         let mut info = main.described(format, &source)?;
-        if let Some(wanted) = &options.snapshot {
-            check_snapshot(&info, wanted)?;
+        match &options.snapshot {
+            Some(wanted) => check_snapshot(&info, wanted)?,
+            // Before its tables are read.
+            None => check_size(info.virtual_size, options.max_size)?,
         }
         let image = format.open(&source)?;
         let own = main.neighbors.opened().len();
         info.virtual_size = image.size();
+        check_size(info.virtual_size, options.max_size)?;
         let mut chain = vec![image];
-        let mut parents = Parents::of(main.id, &main.neighbors, &info);
+        let mut parents = Parents::of(main.id, &main.neighbors, &info, options.max_size);
         while let Some((image, ..)) = parents.next(|format, source| format.open(source))? {
             chain.push(image);
         }
@@ -310,7 +319,7 @@ fn check_snapshot(info: &ImageInfo, wanted: &str) -> Result<()> {
 /// is a finding like any other.
 ///
 /// # Errors
-/// `Io`, `Unsupported`, `Refused`, `Cancelled`.
+/// `Io`, `Unsupported`, `Refused` (also when it is larger than it may be), `Cancelled`.
 pub fn check(path: impl AsRef<Path>, options: &OpenOptions, observer: &dyn Observer) -> Result<Findings> {
     let main = MainFile::named(path.as_ref(), options)?;
     let path = main.path.clone();
@@ -347,12 +356,14 @@ impl DiskFile {
         }
     }
 
-    /// Opens it, as [`open`] does, whatever its bytes begin with: a disk of a package is no package.
+    /// Opens it, as [`open`] does, whatever its bytes begin with: a disk of a package is no package. It may have `max_size` bytes, as
+    /// [`OpenOptions`] have it.
     ///
     /// # Errors
     /// As [`open`].
-    pub fn open(&self) -> Result<OpenImage> {
-        opened(&MainFile::of_disk(self)?, &OpenOptions::default())
+    pub fn open(&self, max_size: Option<u64>) -> Result<OpenImage> {
+        let options = OpenOptions { max_size, ..OpenOptions::default() };
+        opened(&MainFile::of_disk(self, &options)?, &options)
     }
 
     /// What it says of itself, and how many bytes it takes.
@@ -360,7 +371,8 @@ impl DiskFile {
     /// # Errors
     /// As [`open`].
     pub fn describe(&self) -> Result<(ImageInfo, u64)> {
-        MainFile::of_disk(self)?.describe(&OpenOptions::default())
+        let options = OpenOptions::default();
+        MainFile::of_disk(self, &options)?.describe(&options)
     }
 
     /// Looks for faults in it, as [`check`] does.
@@ -368,6 +380,7 @@ impl DiskFile {
     /// # Errors
     /// As [`check`].
     pub fn check(&self, observer: &dyn Observer) -> Result<Findings> {
-        MainFile::of_disk(self)?.check(&OpenOptions::default(), observer)
+        let options = OpenOptions::default();
+        MainFile::of_disk(self, &options)?.check(&options, observer)
     }
 }

@@ -4,7 +4,6 @@ use super::{Format, HEAD, by_extension, probe, zst};
 use crate::error::{Error, Result};
 use crate::io::unpacked::{unpack, unpacked_head};
 use crate::io::{Compression, FileReader, ReadAt};
-use crate::limits::unpacking::MOST_UNPACKED;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,8 +19,8 @@ pub(super) enum Packed {
 /// are its guest's.
 ///
 /// # Errors
-/// As [`unpack`].
-pub(super) fn packed(file: &dyn ReadAt, path: &Path) -> Result<Option<Packed>> {
+/// As [`unpacked`].
+pub(super) fn packed(file: &dyn ReadAt, path: &Path, max_size: Option<u64>) -> Result<Option<Packed>> {
     let Some(compression) = Compression::named(path) else { return Ok(None) };
     let mut head = vec![0; file.size().min(Compression::HEAD as u64) as usize];
     let read = file.read_exact_at(&mut head, 0);
@@ -32,8 +31,23 @@ pub(super) fn packed(file: &dyn ReadAt, path: &Path) -> Result<Option<Packed>> {
     if compression == Compression::Zstd && is_raw(file, path)? {
         return Ok(Some(Packed::As(&zst::Zst)));
     }
-    let unpacked = unpack(file, path, compression, MOST_UNPACKED)?;
-    Ok(Some(Packed::Unpacked(Arc::new(FileReader::from_file(unpacked)?), compression)))
+    Ok(Some(Packed::Unpacked(unpacked(file, path, compression, max_size)?, compression)))
+}
+
+/// What `file`, called `path` and compressed with `compression`, unpacks to. A raw disk is as long as that, and is unpacked no further
+/// than `max_size`.
+///
+/// # Errors
+/// As [`unpack`].
+pub(super) fn unpacked(
+    file: &dyn ReadAt,
+    path: &Path,
+    compression: Compression,
+    max_size: Option<u64>,
+) -> Result<Arc<dyn ReadAt>> {
+    let raw = max_size.is_some() && probe(&unpacked_head(file, compression, HEAD)?).name() == "raw";
+    let unpacked = unpack(file, path, compression, max_size.filter(|_| raw))?;
+    Ok(Arc::new(FileReader::from_file(unpacked)?))
 }
 
 /// Whether what is compressed with Zstandard is a raw disk whose size is known without unpacking it. With a seek table the name tells, and

@@ -5,7 +5,7 @@ use super::{Format, Source, by_name};
 use crate::error::{Error, Result};
 use crate::image::{ImageInfo, Parent};
 use crate::io::{FileId, FileReader, Neighbors};
-use crate::limits::{DEEPEST_CHAIN, MOST_CANDIDATES};
+use crate::limits::{DEEPEST_CHAIN, MOST_CANDIDATES, check_size};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,12 +16,15 @@ pub(super) struct Parents {
     format: &'static str,
     neighbors: Neighbors,
     seen: Vec<FileId>,
+    /// The largest virtual size that each may have.
+    max_size: Option<u64>,
 }
 
 impl Parents {
-    /// Of the image in the file `id`, which says `info` of itself and may name `neighbors`.
-    pub(super) fn of(id: FileId, neighbors: &Neighbors, info: &ImageInfo) -> Self {
-        Parents { next: info.parent.clone(), format: info.format, neighbors: neighbors.clone(), seen: vec![id] }
+    /// Of the image in the file `id`, which says `info` of itself and may name `neighbors`; none is larger than `max_size`.
+    pub(super) fn of(id: FileId, neighbors: &Neighbors, info: &ImageInfo, max_size: Option<u64>) -> Self {
+        let (next, seen) = (info.parent.clone(), vec![id]);
+        Parents { next, format: info.format, neighbors: neighbors.clone(), seen, max_size }
     }
 
     /// Opens the next, with its path, what it says of itself and the storage that it takes; none when there is no further.
@@ -48,6 +51,7 @@ impl Parents {
             let format = format_of(&source, format.as_deref())?;
             let info = format.describe(&source)?;
             check_identity(wanted.as_deref(), info.id.as_deref())?;
+            check_size(info.virtual_size, self.max_size)?;
             Ok((open(format, &source)?, info))
         })();
         let (opened, info) = opened.map_err(|error: Error| error.at_path(&source.path))?;

@@ -10,6 +10,7 @@ use crate::image::{Image, Packing};
 use crate::io::compression::Compression;
 use crate::io::row::Row;
 use crate::io::{FileId, FileReader, Incoming, tar};
+use crate::limits::{check_reached, check_size};
 use crate::observer::{Observer, Phase};
 use crate::stream::{DiskStream, Stretch};
 use std::fs::File;
@@ -32,6 +33,9 @@ pub struct StreamOptions {
     pub size: Option<u64>,
     /// The member that it is, of an archive. Otherwise it is the only disk there.
     pub member: Option<String>,
+    /// The largest size in bytes that the disk may have, as [`OpenOptions`] have it. One that is not known before its end is refused when
+    /// more has come.
+    pub max_size: Option<u64>,
 }
 
 /// A disk that ends where a part of a stream does.
@@ -57,12 +61,18 @@ impl Part for IncomingRaw {
 ///
 /// # Errors
 /// `Unsupported` for what has to be read by position; `Corrupt` where what was read contradicts itself or was cut short; `Usage` where
-/// `options` do not fit, or an archive holds no disk; `Refused` as [`tar::list`]; `Io`; `Cancelled`.
+/// `options` do not fit, or an archive holds no disk; `Refused` as [`tar::list`], and for a disk that is larger than it may be; `Io`;
+/// `Cancelled`.
 pub fn open_stream(
-    mut incoming: Incoming,
+    incoming: Incoming,
     options: &StreamOptions,
     observer: &dyn Observer,
 ) -> Result<Box<dyn DiskStream>> {
+    let label = incoming.label().to_owned();
+    Bounded::of(find(incoming, options, observer)?, options.max_size, &label)
+}
+
+fn find(mut incoming: Incoming, options: &StreamOptions, observer: &dyn Observer) -> Result<Box<dyn DiskStream>> {
     let head = incoming.peek(HEAD, &|| observer.cancelled())?;
     let compression = Compression::of(head).filter(|_| options.format.as_deref() != Some("raw"));
     let Some(compression) = compression else { return open_plain(incoming, Length::Open, options, observer) };
@@ -87,9 +97,9 @@ pub fn open_packed_file(
     let Some(compression) = Compression::of(&head) else {
         return Err(Error::usage("is not compressed with gzip, zstd or xz").at_path(path));
     };
-    let packed = PackedFile { file, path: path.to_owned(), compression };
+    let packed = PackedFile { file, path: path.to_owned(), compression, max_size: options.max_size };
     let disk = open_unpacked(packed.unpack()?, Length::Open, &options.inner(compression)?, observer)?;
-    Ok(Box::new(FileStream { packed, disk, sized: None }))
+    Bounded::of(Box::new(FileStream { packed, disk, sized: None }), options.max_size, path)
 }
 
 /// Whether the file at `path` is compressed as a whole, as its name and its first bytes say, and has no table by which what is in it is
@@ -138,6 +148,8 @@ struct PackedFile {
     file: Arc<FileReader>,
     path: PathBuf,
     compression: Compression,
+    /// The most bytes that a disk in it may have.
+    max_size: Option<u64>,
 }
 
 impl PackedFile {
@@ -146,7 +158,7 @@ impl PackedFile {
         Incoming::new(Box::new(row), &self.path).from_files(vec![self.file.id()]).unpacked(self.compression)
     }
 
-    /// The bytes that it unpacks to.
+    /// The bytes that it unpacks to, which are a disk's.
     fn size(&self, observer: &dyn Observer) -> Result<u64> {
         let mut incoming = self.unpack()?;
         let mut buffer = vec![0; STEP];
@@ -159,6 +171,7 @@ impl PackedFile {
                 0 => return Ok(incoming.taken()),
                 _ => observer.reached(incoming.taken()),
             }
+            check_reached(incoming.taken(), self.max_size).map_err(|error| error.at_path(&self.path))?;
         }
     }
 }
@@ -196,6 +209,53 @@ impl DiskStream for FileStream {
             _ => false,
         };
         if changed { Err(Error::corrupt("changed while it was read").at_path(&self.packed.path)) } else { Ok(stretch) }
+    }
+
+    fn files(&self) -> Vec<FileId> {
+        self.disk.files()
+    }
+}
+
+/// A disk that may have so many bytes and no more.
+struct Bounded {
+    disk: Box<dyn DiskStream>,
+    most: u64,
+    label: PathBuf,
+}
+
+impl Bounded {
+    /// `disk`, called `label`, within the bound where there is one.
+    fn of(disk: Box<dyn DiskStream>, most: Option<u64>, label: &Path) -> Result<Box<dyn DiskStream>> {
+        let Some(most) = most else { return Ok(disk) };
+        let bounded = Bounded { disk, most, label: label.to_owned() };
+        bounded.check(bounded.size())?;
+        Ok(Box::new(bounded))
+    }
+
+    fn check(&self, size: Option<u64>) -> Result<()> {
+        check_size(size.unwrap_or(0), Some(self.most)).map_err(|error| error.at_path(&self.label))
+    }
+}
+
+impl DiskStream for Bounded {
+    fn size(&self) -> Option<u64> {
+        self.disk.size()
+    }
+
+    fn find_size(&mut self, observer: &dyn Observer) -> Result<Option<u64>> {
+        let size = self.disk.find_size(observer)?;
+        self.check(size).map(|()| size)
+    }
+
+    fn packing(&self) -> Option<Packing> {
+        self.disk.packing()
+    }
+
+    fn next(&mut self, slab: usize, observer: &dyn Observer) -> Result<Option<Stretch>> {
+        let stretch = self.disk.next(slab, observer)?;
+        let reached = stretch.as_ref().map_or(0, |stretch| stretch.offset + stretch.len as u64);
+        check_reached(reached, Some(self.most)).map_err(|error| error.at_path(&self.label))?;
+        Ok(stretch)
     }
 
     fn files(&self) -> Vec<FileId> {

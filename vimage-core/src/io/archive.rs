@@ -5,7 +5,6 @@ use super::file::{FileId, FileReader};
 use super::tar::{self, Listing, Member};
 use super::unpacked::{is_gzip, unpack};
 use crate::error::{Error, Result};
-use crate::limits::unpacking::MOST_UNPACKED;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -113,6 +112,6 @@ fn may_be_packed(path: &Path) -> bool {
 }
 
 fn inflated(file: &FileReader, path: &Path) -> Result<FileReader> {
-    let inflated = FileReader::from_file(unpack(file, path, Compression::Gzip, MOST_UNPACKED)?)?;
+    let inflated = FileReader::from_file(unpack(file, path, Compression::Gzip, None)?)?;
     Ok(inflated.standing_for(file.id(), file.allocated()))
 }

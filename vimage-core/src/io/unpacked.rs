@@ -3,7 +3,8 @@
 use super::row::{Row, fill};
 use super::{Compression, ReadAt};
 use crate::error::{Error, Result};
-use crate::limits::unpacking::{MOST_OF_ONE, MOST_UNWEIGHED};
+use crate::limits::check_reached;
+use crate::limits::unpacking::{MOST_OF_ONE, MOST_UNPACKED, MOST_UNWEIGHED};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
@@ -26,19 +27,18 @@ pub fn is_gzip(file: &dyn ReadAt) -> io::Result<bool> {
 }
 
 /// Unpacks all of `file`, called `path` and compressed with `compression`, into a file in the folder for temporary files (`TMPDIR`)
-/// that is gone when it is closed. Zeros become holes.
+/// that is gone when it is closed. Zeros become holes. Where it is a raw disk, that may have `disk` bytes at most.
 ///
 /// # Errors
-/// `Corrupt` where it is damaged or was cut short; `Unsupported` where it makes more than `most` bytes, or where those that are stored,
-/// holes left out, are more than a gibibyte and more than 200 for each of its own; `Io`.
-pub fn unpack(file: &dyn ReadAt, path: &Path, compression: Compression, most: u64) -> Result<File> {
+/// `Corrupt` where it is damaged or was cut short; `Unsupported` where it makes more than [`MOST_UNPACKED`] bytes, or where those that are
+/// stored, holes left out, are more than a gibibyte and more than 200 for each of its own; `Refused` for more than `disk` bytes; `Io`.
+pub fn unpack(file: &dyn ReadAt, path: &Path, compression: Compression, disk: Option<u64>) -> Result<File> {
     let out = tempfile::tempfile().map_err(|cause| {
         Error::io("cannot make a temporary file to unpack it into", cause)
             .with_hint("name another folder for temporary files with TMPDIR")
     });
     let out = out.map_err(|error| error.at_path(path))?;
-    let bounds = Bounds { all: most, stored: file.size().saturating_mul(MOST_OF_ONE).max(MOST_UNWEIGHED) };
-    copy(file, compression, Some(&out), &bounds).map_err(|error| error.at_path(path))?;
+    copy(file, compression, Some(&out), &Bounds { disk, ..Bounds::of(file) }).map_err(|error| error.at_path(path))?;
     Ok(out)
 }
 
@@ -46,9 +46,8 @@ pub fn unpack(file: &dyn ReadAt, path: &Path, compression: Compression, most: u6
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn unpacked_size(file: &dyn ReadAt, path: &Path, compression: Compression, most: u64) -> Result<u64> {
-    let bounds = Bounds { all: most, stored: file.size().saturating_mul(MOST_OF_ONE).max(MOST_UNWEIGHED) };
-    copy(file, compression, None, &bounds).map_err(|error| error.at_path(path))
+pub fn unpacked_size(file: &dyn ReadAt, path: &Path, compression: Compression) -> Result<u64> {
+    copy(file, compression, None, &Bounds::of(file)).map_err(|error| error.at_path(path))
 }
 
 /// The first bytes that `file` unpacks to: `most`, or fewer where it ends before.
@@ -63,10 +62,18 @@ pub fn unpacked_head(file: &dyn ReadAt, compression: Compression, most: usize) -
     Ok(head)
 }
 
-/// How many bytes may be made: all of them, and those that are stored.
+/// How many bytes may be made: all of them, those that are stored, and those of a raw disk.
 struct Bounds {
     all: u64,
     stored: u64,
+    disk: Option<u64>,
+}
+
+impl Bounds {
+    fn of(file: &dyn ReadAt) -> Self {
+        let stored = file.size().saturating_mul(MOST_OF_ONE).max(MOST_UNWEIGHED);
+        Bounds { all: MOST_UNPACKED, stored, disk: None }
+    }
 }
 
 /// Unpacks `file` into `out`, if that is wanted, and says how many bytes there were.
@@ -88,6 +95,7 @@ fn copy(file: &dyn ReadAt, compression: Compression, out: Option<&File>, bounds:
             out.map_or(Ok(()), |out| out.set_len(at)).map_err(cannot)?;
             return Ok(at);
         }
+        check_reached(at + len as u64, bounds.disk)?;
         if at + len as u64 > bounds.all {
             return Err(too_many(format!("{} bytes", bounds.all)));
         }
@@ -109,7 +117,6 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::io::Memory;
-    use crate::limits::unpacking::MOST_UNPACKED;
     use flate2::write::GzEncoder;
     use std::io::Write;
     use std::os::unix::fs::MetadataExt;
@@ -125,7 +132,7 @@ mod tests {
         let mut bytes = vec![0; 3 << 20];
         bytes[1 << 20] = 7;
         let all = [packed(&bytes), packed(b"end")].concat();
-        let out = unpack(&Memory(all), Path::new("x.gz"), Compression::Gzip, MOST_UNPACKED).unwrap();
+        let out = unpack(&Memory(all), Path::new("x.gz"), Compression::Gzip, None).unwrap();
         assert!(out.metadata().unwrap().blocks() * 512 < 1 << 20);
         let mut read = vec![0; (3 << 20) + 3];
         out.read_exact_at(&mut read, 0).unwrap();
@@ -135,13 +142,14 @@ mod tests {
 
     #[test]
     fn holes_are_not_counted_where_few_bytes_make_many() {
-        let bounds = Bounds { all: MOST_UNPACKED, stored: 1 << 20 };
+        let bounds = Bounds { all: 8 << 20, stored: 1 << 20, disk: None };
         let inflated = |bytes: &[u8]| {
             let out = tempfile::tempfile().unwrap();
             let error = copy(&Memory(packed(bytes)), Compression::Gzip, Some(&out), &bounds).err();
             (error.map(|error| error.kind()), out.metadata().unwrap().len())
         };
         assert_eq!(inflated(&[0; 4 << 20]), (None, 4 << 20));
+        assert_eq!(inflated(&[0; (8 << 20) + 1]).0, Some(ErrorKind::Unsupported));
         assert_eq!(inflated(&[1; 1 << 20]), (None, 1 << 20));
         assert_eq!(inflated(&[1; 4 << 20]), (Some(ErrorKind::Unsupported), 1 << 20));
     }
@@ -149,18 +157,18 @@ mod tests {
     #[test]
     fn what_is_damaged_or_too_much_is_an_error() {
         let whole = packed(&[5; 100_000]);
-        let kind = |bytes: &[u8], most| {
-            unpack(&Memory(bytes.to_vec()), Path::new("x.gz"), Compression::Gzip, most).err().map(|error| error.kind())
+        let kind = |bytes: &[u8], disk| {
+            unpack(&Memory(bytes.to_vec()), Path::new("x.gz"), Compression::Gzip, disk).err().map(|error| error.kind())
         };
-        assert_eq!(kind(&whole, 100_000), None);
-        assert_eq!(kind(&whole, 99_999), Some(ErrorKind::Unsupported));
+        assert_eq!(kind(&whole, Some(100_000)), None);
+        assert_eq!(kind(&whole, Some(99_999)), Some(ErrorKind::Refused));
         for len in 0..whole.len() {
-            assert_eq!(kind(&whole[..len], MOST_UNPACKED), Some(ErrorKind::Corrupt), "{len}");
+            assert_eq!(kind(&whole[..len], None), Some(ErrorKind::Corrupt), "{len}");
         }
         let mut damaged = whole.clone();
         let crc = damaged.len() - 8;
         damaged[crc] ^= 1;
-        assert_eq!(kind(&damaged, MOST_UNPACKED), Some(ErrorKind::Corrupt));
-        assert_eq!(kind(&[&whole[..], b"garbage"].concat(), MOST_UNPACKED), Some(ErrorKind::Corrupt));
+        assert_eq!(kind(&damaged, None), Some(ErrorKind::Corrupt));
+        assert_eq!(kind(&[&whole[..], b"garbage"].concat(), None), Some(ErrorKind::Corrupt));
     }
 }

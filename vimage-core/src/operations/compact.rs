@@ -97,11 +97,13 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
         replace: in_place || options.replace,
         flush: options.flush,
         allow_external: options.open.allow_external,
+        max_size: options.open.max_size,
         trim: options.trim,
         ..ConvertOptions::to(format)
     };
     let target = options.output.as_deref().unwrap_or(&resolved);
-    let base = open_base(target, conversion.create.backing.as_ref(), conversion.allow_external)?;
+    let backing = conversion.create.backing.as_ref();
+    let base = open_base(target, backing, conversion.allow_external, conversion.max_size)?;
     let mut outputs = if options.dry_run { Outputs::measuring() } else { outputs(&image, base.as_ref(), &conversion) };
     if in_place {
         outputs = outputs.in_place_of(image.own_files().iter().map(|(id, _)| *id).collect());

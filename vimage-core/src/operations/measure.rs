@@ -21,7 +21,8 @@ pub fn measure(
     observer: &dyn Observer,
 ) -> Result<Vec<Published>> {
     let outputs = Outputs::measuring();
-    let base = open_base(path.as_ref(), options.create.backing.as_ref(), options.allow_external)?;
+    let backing = options.create.backing.as_ref();
+    let base = open_base(path.as_ref(), backing, options.allow_external, options.max_size)?;
     write(image, base.as_ref(), path.as_ref(), options, &outputs, observer)?;
     Ok(outputs.measured())
 }

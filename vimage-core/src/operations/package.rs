@@ -9,6 +9,7 @@ use crate::io::tar::{self, Listing};
 use crate::io::unpacked::is_gzip;
 use crate::io::{Archive, FileId, FileReader, Neighbors, ReadAt};
 use crate::limits::archives::{LONGEST_TEXT, MOST_MEMBERS, MOST_TO_INFLATE};
+use crate::limits::check_size;
 use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use crate::package::descriptor::{self, Descriptor};
 use crate::package::ovf;
@@ -416,6 +417,26 @@ impl OpenPackage {
             }
         }
         Ok(found)
+    }
+
+    /// Checks that no disk has more bytes than it may, by the descriptor or by itself.
+    ///
+    /// # Errors
+    /// `Refused`; `Io`.
+    pub(super) fn check_sizes(&self, max_size: Option<u64>) -> Result<()> {
+        match max_size {
+            None => Ok(()),
+            _ => self.disks()?.iter().try_for_each(|disk| self.check_disk_size(disk, max_size)),
+        }
+    }
+
+    /// The same of one of the disks.
+    pub(super) fn check_disk_size(&self, disk: &PackageDisk<'_>, max_size: Option<u64>) -> Result<()> {
+        let declared = disk.declared.and_then(|declared| declared.capacity);
+        let own = disk.info.as_ref().and_then(|info| info.as_ref().ok()).map(|info| info.virtual_size);
+        let member = disk.file.as_ref().and_then(|name| self.member(name));
+        let path = member.map_or(self.path.as_path(), |member| &member.path);
+        check_size(declared.max(own).unwrap_or(0), max_size).map_err(|error| error.at_path(path))
     }
 
     /// One of the disks; looked into only with a bound on what may be inflated for that.

@@ -298,7 +298,12 @@ fn options_have_to_fit() {
     let path = stream::write(&disk, folder.path(), &Default::default()).unwrap();
     let bytes = Arc::new(std::fs::read(path).unwrap());
     let kind = |format: Option<&str>, size, member: Option<&str>| {
-        let options = StreamOptions { format: format.map(Into::into), size, member: member.map(Into::into) };
+        let options = StreamOptions {
+            format: format.map(Into::into),
+            size,
+            member: member.map(Into::into),
+            ..StreamOptions::default()
+        };
         let opened = open_stream(incoming(&bytes, bytes.len(), 4096), &options, &());
         opened.map(|stream| stream.size()).map_err(|error| error.kind())
     };

@@ -92,7 +92,8 @@ fn everywhere(args: &ConvertArgs) -> Everywhere {
     Everywhere {
         replace: args.force,
         flush: args.target_cache == Cache::Writeback,
-        allow_external: args.open.allow_external,
+        allow_external: args.open.trust.allow_external,
+        max_size: args.open.limit.max_size(),
         trim: args.output.trim.map_or(Trim::No, TrimArg::trim),
         memory: args.memory.map(|size| size.0),
         hashes: hashes.into_iter().collect(),

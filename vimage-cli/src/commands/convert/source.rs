@@ -44,8 +44,8 @@ impl Source {
                 .with_hint(format!("the member of a file is named behind it: {}:{member}", path.display())));
         }
         if goes_by(args, &opening)? {
-            let options =
-                StreamOptions { format: opening.format.clone(), size: args.size.map(|size| size.0), member: None };
+            let (size, max_size) = (args.size.map(|size| size.0), opening.max_size);
+            let options = StreamOptions { format: opening.format.clone(), size, member: None, max_size };
             match open_packed_file(path, &options, progress) {
                 // What has to be read by position is unpacked into a file first.
                 Err(error) if error.kind() == ErrorKind::Unsupported => {}
@@ -117,7 +117,12 @@ fn piped(args: &ConvertArgs, member: Option<&str>, opening: &OpenOptions, progre
         return sized(open_file(file, Path::new(LABEL), member, opening)?, size);
     }
     let incoming = Incoming::of_file(file, LABEL);
-    let options = StreamOptions { format: opening.format.clone(), size, member: member.map(str::to_owned) };
+    let options = StreamOptions {
+        format: opening.format.clone(),
+        size,
+        member: member.map(str::to_owned),
+        max_size: opening.max_size,
+    };
     let Some(folder) = &args.spool else {
         return open_stream(incoming, &options, progress).map(Source::Stream);
     };

@@ -12,7 +12,6 @@ use crate::image::{Image, ImageInfo};
 use crate::io::unpacked::{unpack, unpacked_size};
 use crate::io::{Compression, FileReader, ReadAt};
 use crate::layers::Flat;
-use crate::limits::unpacking::MOST_UNPACKED;
 use crate::limits::zst::LARGEST_FRAME;
 use crate::observer::Observer;
 use std::cell::RefCell;
@@ -42,7 +41,7 @@ pub(super) fn describe(source: &Source<'_>) -> Result<ImageInfo> {
     let (size, details) = match table(file)? {
         Some(table) => (table.size(), ("frames", table.len().to_string())),
         None => {
-            let counted = || unpacked_size(file, &source.path, Compression::Zstd, MOST_UNPACKED);
+            let counted = || unpacked_size(file, &source.path, Compression::Zstd);
             let size = plain_size(file)?.map_or_else(counted, Ok)?;
             (size, ("seek-table", "none: it is unpacked to be read".to_owned()))
         }
@@ -67,7 +66,7 @@ pub(super) fn open(source: &Source<'_>) -> Result<Box<dyn Image>> {
         return Ok(Box::new(image));
     }
     let said = said(source.file.as_ref())?;
-    let unpacked = unpack(source.file.as_ref(), &source.path, Compression::Zstd, MOST_UNPACKED)?;
+    let unpacked = unpack(source.file.as_ref(), &source.path, Compression::Zstd, None)?;
     let unpacked = FileReader::from_file(unpacked)?;
     check_size(said, unpacked.size())?;
     Ok(Box::new(Flat::whole(Arc::new(unpacked), source.path.clone())))
@@ -78,7 +77,7 @@ pub(super) fn check(source: &Source<'_>, observer: &dyn Observer) -> Result<Find
     let mut findings = Findings::default();
     let Some(image) = ZstImage::open(source)? else {
         let file = source.file.as_ref();
-        let size = unpacked_size(file, &source.path, Compression::Zstd, MOST_UNPACKED)?;
+        let size = unpacked_size(file, &source.path, Compression::Zstd)?;
         return check_size(said(file)?, size).map(|()| findings);
     };
     for frame in image.table.frames().filter(|frame| frame.plain > 0) {

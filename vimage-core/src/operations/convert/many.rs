@@ -72,6 +72,8 @@ pub struct Everywhere {
     pub flush: bool,
     /// Open a backing file of an output that lies in another folder, and whatever it refers to in turn.
     pub allow_external: bool,
+    /// The largest virtual size in bytes of a backing file of an output, and of what lies beneath that.
+    pub max_size: Option<u64>,
     /// Leave out what the guest does not use.
     pub trim: Trim,
     /// Bytes that slabs in flight may take together, where it is not [`MEMORY`](crate::pipeline::MEMORY).
@@ -90,6 +92,7 @@ impl Default for Everywhere {
             replace: false,
             flush: true,
             allow_external: false,
+            max_size: None,
             trim: Trim::No,
             memory: None,
             hashes: Vec::new(),
@@ -221,7 +224,9 @@ fn base_of(outputs: &[Output], options: &Everywhere) -> Result<Option<crate::for
     let bases: Vec<_> = bases.collect();
     match bases.as_slice() {
         [] => Ok(None),
-        [(path, backing)] if outputs.len() == 1 => open_base(path, Some(backing), options.allow_external),
+        [(path, backing)] if outputs.len() == 1 => {
+            open_base(path, Some(backing), options.allow_external, options.max_size)
+        }
         _ => Err(Error::usage(
             "an output over a backing file holds other bytes than the others, so it is made by itself",
         )),

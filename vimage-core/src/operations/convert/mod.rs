@@ -33,6 +33,8 @@ pub struct ConvertOptions {
     pub flush: bool,
     /// Open a backing file of the output that lies in another folder, and whatever it refers to in turn.
     pub allow_external: bool,
+    /// The largest virtual size in bytes of a backing file of the output, and of what lies beneath that.
+    pub max_size: Option<u64>,
     /// Leave out what the guest does not use.
     pub trim: Trim,
     /// Unpack packed units before they are passed on as they are, to see that they can be.
@@ -48,6 +50,7 @@ impl ConvertOptions {
             replace: false,
             flush: true,
             allow_external: false,
+            max_size: None,
             trim: Trim::No,
             checked: false,
         }
@@ -101,7 +104,7 @@ pub fn convert(
     observer: &dyn Observer,
 ) -> Result<Converted> {
     let path = path.as_ref();
-    let base = open_base(path, options.create.backing.as_ref(), options.allow_external)?;
+    let base = open_base(path, options.create.backing.as_ref(), options.allow_external, options.max_size)?;
     let outputs = outputs(image, base.as_ref(), options);
     let written = write(image, base.as_ref(), path, options, &outputs, observer)?;
     Ok(written.published(outputs.publish()?))
@@ -167,8 +170,14 @@ fn fill<'a>(
 }
 
 /// Opens what the output at `path` is to lie over.
-pub(super) fn open_base(path: &Path, backing: Option<&Backing>, allow_external: bool) -> Result<Option<OpenImage>> {
+pub(super) fn open_base(
+    path: &Path,
+    backing: Option<&Backing>,
+    allow_external: bool,
+    max_size: Option<u64>,
+) -> Result<Option<OpenImage>> {
     let Some(backing) = backing else { return Ok(None) };
-    let open_options = OpenOptions { format: Some(backing.format.clone()), allow_external, ..OpenOptions::default() };
+    let format = Some(backing.format.clone());
+    let open_options = OpenOptions { format, allow_external, max_size, ..OpenOptions::default() };
     open(path.with_file_name(&backing.name), &open_options).map(Some)
 }

@@ -107,6 +107,7 @@ fn open_disk<'a>(disk: &Disk, options: &PackOptions) -> Result<Option<Read<'a>>>
         snapshot: image.snapshot.clone(),
         allow_external: options.allow_external,
         force_share: options.force_share,
+        max_size: options.max_size,
     };
     Ok(Some(Read::Own(Box::new(open(&image.path, &opening)?))))
 }

@@ -88,6 +88,8 @@ pub struct PackOptions {
     pub allow_external: bool,
     /// Read images that another program writes to, as [`OpenOptions`](crate::OpenOptions) have it.
     pub force_share: bool,
+    /// The largest virtual size in bytes that a disk may have, as [`OpenOptions`](crate::OpenOptions) have it.
+    pub max_size: Option<u64>,
 }
 
 impl PackOptions {
@@ -107,6 +109,7 @@ impl PackOptions {
             flush: true,
             allow_external: false,
             force_share: false,
+            max_size: None,
         }
     }
 }

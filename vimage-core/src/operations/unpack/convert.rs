@@ -27,6 +27,7 @@ pub(super) fn package(
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
     let (digests, sources) = (digests_of(package)?, package.files());
+    package.check_sizes(options.max_size)?;
     let disks = disks_of(package)?;
     let others = package.members.iter().map(|member| Other {
         name: member.name.clone(),
@@ -49,8 +50,8 @@ struct Disk {
 
 impl Disk {
     /// Opens it; it must be as long as the descriptor says.
-    fn open(&self) -> Result<OpenImage> {
-        let image = self.file.open()?;
+    fn open(&self, max_size: Option<u64>) -> Result<OpenImage> {
+        let image = self.file.open(max_size)?;
         match self.capacity {
             Some(capacity) if image.size() < capacity => Err(Error::corrupt(format!(
                 "has {} bytes, and the descriptor says that the disk has {capacity}",
@@ -74,7 +75,7 @@ pub(super) fn archive(
     let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let between = TemporaryFolder::new(beside, "unpacked");
     let between = between.map_err(|cause| Error::io("cannot make a folder to unpack into", cause).at_path(beside))?;
-    let as_it_is = UnpackOptions { flush: false, ..UnpackOptions::default() };
+    let as_it_is = UnpackOptions { flush: false, max_size: options.max_size, ..UnpackOptions::default() };
     let extracted = extract(archive, &between.path().join("package"), &as_it_is, observer)?;
     let name = |path: &Path| path.strip_prefix(&extracted.folder).unwrap_or(path).to_string_lossy().into_owned();
     let (mut others, mut sources) = (Vec::new(), archive.files().to_vec());
@@ -168,7 +169,7 @@ struct Plan<'a> {
 fn run(plan: Plan<'_>, options: &UnpackOptions, observer: &dyn Observer) -> Result<Unpacked> {
     let Plan { folder, mut sources, digests, files, disks, format } = plan;
     let format = by_name(format)?;
-    let images: Vec<OpenImage> = disks.iter().map(Disk::open).collect::<Result<_>>()?;
+    let images: Vec<OpenImage> = disks.iter().map(|disk| disk.open(options.max_size)).collect::<Result<_>>()?;
     images.iter().try_for_each(|image| of_the_package(image, &sources))?;
     sources.extend(images.iter().flat_map(Image::files));
     let mut job = Job::new(folder, sources, digests, options, observer)?;

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::io::neighbors::quote;
 use crate::io::pieces::chunk_name;
 use crate::limits::archives::LONGEST_TEXT;
+use crate::limits::check_size;
 use crate::limits::ovf::LONGEST_DESCRIPTOR;
 use crate::observer::{Observer, Phase};
 use crate::operations::archive::{Member, SevenZip};
@@ -24,7 +25,7 @@ pub(super) fn extract(
 ) -> Result<Unpacked> {
     let members = archive.members();
     observer.begin(Phase::Work, Some(members.iter().fold(0, |sum, member| sum.saturating_add(member.size))));
-    check_descriptor(archive).map_err(|error| error.at_path(archive.path()))?;
+    check_descriptor(archive, options.max_size).map_err(|error| error.at_path(archive.path()))?;
     let manifest = match ending(archive, ".mf").next() {
         Some(member) => Some((member.name.as_str(), text(archive, member, LONGEST_TEXT)?)),
         None => None,
@@ -37,8 +38,8 @@ pub(super) fn extract(
     job.publish().map_err(|error| error.at_path(archive.path()))
 }
 
-/// There is one descriptor at most; it can be understood, and the files that it names are there.
-fn check_descriptor(archive: &SevenZip) -> Result<()> {
+/// There is one descriptor at most; it can be understood, the files that it names are there, and no disk is larger than it may be.
+fn check_descriptor(archive: &SevenZip, max_size: Option<u64>) -> Result<()> {
     let mut descriptors = ending(archive, ".ovf");
     let (Some(descriptor), other) = (descriptors.next(), descriptors.next()) else { return Ok(()) };
     let name = &descriptor.name;
@@ -48,6 +49,7 @@ fn check_descriptor(archive: &SevenZip) -> Result<()> {
     }
     let text = text(archive, descriptor, LONGEST_DESCRIPTOR as u64)?;
     let parsed = ovf::read(&text).map_err(|error| not_understood(name, &error))?;
+    parsed.disks.iter().filter_map(|disk| disk.capacity).try_for_each(|size| check_size(size, max_size))?;
     // It names the files of its own folder.
     let folder = name.rfind('/').map_or("", |end| &name[..=end]);
     let there: BTreeSet<_> = archive.members().iter().map(|member| member.name.as_str()).collect();

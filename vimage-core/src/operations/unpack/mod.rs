@@ -34,12 +34,15 @@ pub struct UnpackOptions {
     pub replace: bool,
     /// Flush the files to the disk before they get their names.
     pub flush: bool,
+    /// The largest virtual size in bytes that a disk may have, by the descriptor or by itself; no bound by default. Disks of a 7z archive
+    /// are looked into only where they are converted.
+    pub max_size: Option<u64>,
 }
 
 impl Default for UnpackOptions {
     /// Every file as it is.
     fn default() -> Self {
-        UnpackOptions { format: None, create: CreateOptions::default(), replace: false, flush: true }
+        UnpackOptions { format: None, create: CreateOptions::default(), replace: false, flush: true, max_size: None }
     }
 }
 
@@ -82,8 +85,8 @@ pub fn folder_for(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// `Corrupt` where a file is damaged, missing, or has another digest; `Refused` for names and kinds of files that no package
-/// must have; `Exists` where a file is in the way; those of opening and converting disks; `Io`; `Cancelled`. In every case no file
-/// of the package is there, nor a folder that was made for it.
+/// must have, and for disks that are larger than they may be; `Exists` where a file is in the way; those of opening and
+/// converting disks; `Io`; `Cancelled`. In every case no file of the package is there, nor a folder that was made for it.
 pub fn unpack(
     path: impl AsRef<Path>,
     folder: impl AsRef<Path>,
@@ -102,6 +105,7 @@ pub fn unpack(
 /// Copies the files of a package.
 fn copy(package: &OpenPackage, folder: &Path, options: &UnpackOptions, observer: &dyn Observer) -> Result<Unpacked> {
     let digests = digests_of(package)?;
+    package.check_sizes(options.max_size)?;
     let total = package.members.iter().fold(0, |sum: u64, member| sum.saturating_add(member.file.size()));
     observer.begin(Phase::Work, Some(total));
     let mut job = Job::new(folder, package.files(), digests, options, observer)?;

@@ -32,6 +32,8 @@ pub struct VerifyOptions {
     pub quick: bool,
     /// The time in seconds since 1970, by which certificates are held; without it their dates are not looked at.
     pub now: Option<i64>,
+    /// The largest virtual size in bytes that a disk may have, by the descriptor or by itself; no bound by default.
+    pub max_size: Option<u64>,
 }
 
 /// Verifies the package at `path`: an OVA, a Vagrant box or another tar, or an OVF descriptor with its files beside it. Digests,
@@ -39,7 +41,7 @@ pub struct VerifyOptions {
 /// finding, and so is what keeps the package from being read at all.
 ///
 /// # Errors
-/// `Io`, `Usage`, `Cancelled`; `Unsupported` for a 7z archive.
+/// `Io`, `Usage`, `Cancelled`; `Unsupported` for a 7z archive; `Refused` for disks that are larger than they may be.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions, observer: &dyn Observer) -> Result<Report> {
     let path = path.as_ref();
     if SevenZip::is_at(path)? {
@@ -55,6 +57,7 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions, observer: &dyn Ob
     let mut findings = layout::look(&package);
     let lines = lines(&package, &mut findings);
     let disks = package.disks()?;
+    disks.iter().try_for_each(|disk| package.check_disk_size(disk, options.max_size))?;
     let work = disks.iter().filter(|_| !options.quick).filter_map(|disk| disk.stored).fold(0, u64::saturating_add);
     findings.extend(contents::look(&package, &disks));
     let candidates = digests::candidates(&package, &lines);

@@ -10,7 +10,8 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{Folder, left_out};
+use support::Folder;
+use support::samples::{index, root, unpack};
 
 /// A descriptor, and how many disks the index says that it has; none for one that cannot be read.
 struct Sample {
@@ -19,26 +20,17 @@ struct Sample {
     broken: bool,
 }
 
-/// Takes what is compressed with zstd apart, into `folder`.
-fn unpack(packed: &Path, folder: &Path) -> PathBuf {
-    let path = folder.join(packed.file_stem().unwrap());
-    let status = Command::new("zstd").args(["-dqf", "-o"]).arg(&path).arg(packed).status().unwrap();
-    assert!(status.success(), "{}", packed.display());
-    path
-}
-
 fn samples(root: &Path, folder: &Path) -> Vec<Sample> {
     let tar = unpack(&root.join("ovf/govmomi.tar.zst"), folder);
     assert!(Command::new("tar").arg("xf").arg(&tar).current_dir(folder).status().unwrap().success());
-    let index = fs::read_to_string(root.join("INDEX.tsv")).unwrap();
     let mut samples = Vec::new();
-    for row in index.lines().map(|line| line.split('\t').collect::<Vec<_>>()).filter(|row| row[1] == "ovf") {
+    for row in index(root).iter().filter(|row| row[1] == "ovf") {
         let path = match row[0].split_once('#') {
             Some((_, inside)) => folder.join("govmomi").join(inside),
             None => {
                 let own = folder.join(row[0].replace('/', "_"));
                 fs::create_dir_all(&own).unwrap();
-                unpack(&root.join(row[0]), &own)
+                unpack(&root.join(&row[0]), &own)
             }
         };
         let disks = row[7].split("disks=").nth(1).map(|rest| rest.split([';', ' ']).next().unwrap());
@@ -50,10 +42,10 @@ fn samples(root: &Path, folder: &Path) -> Vec<Sample> {
 
 #[test]
 fn info_names_the_disks_of_every_descriptor_and_verify_ends() {
-    let Some(root) = std::env::var_os("VIMAGE_SAMPLES") else { return left_out("VIMAGE_SAMPLES names no folder") };
+    let Some(root) = root() else { return };
     let temporary = tempfile::tempdir().unwrap();
     let folder = Folder::new();
-    let samples = samples(Path::new(&root), temporary.path());
+    let samples = samples(&root, temporary.path());
     assert!(samples.len() > 400, "{}", samples.len());
     let (mut told, mut refused) = (0, 0);
     for sample in &samples {

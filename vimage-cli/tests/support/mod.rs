@@ -8,6 +8,7 @@ pub(crate) mod hostile;
 pub(crate) mod laid;
 pub(crate) mod namespace;
 mod outcome;
+pub(crate) mod samples;
 
 pub(crate) use outcome::Outcome;
 

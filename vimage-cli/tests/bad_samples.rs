@@ -28,7 +28,7 @@ struct Expected {
     words: Option<&'static str>,
 }
 
-const EXPECTED: [Expected; 12] = [
+static EXPECTED: [Expected; 12] = [
     // Its only extent is not there.
     Expected { file: "vmfs_thick-000001.vmdk", info: 0, check: 1, words: Some("vmfs_thick-000001-delta.vmdk") },
     // Devices of somebody else's machine.

@@ -342,8 +342,8 @@ impl TrimArg {
 ///
 /// Leaves out what is zero and what the guest holds as free, with no boot, no mount and no root. Sub-format, split, cluster size,
 /// compression, adapter type and identifiers stay as they are. The result is written beside the image and then renamed, so
-/// that a crash leaves the old image or the new one. Shut down the machine that runs from it first: QEMU's and VMware's locks are
-/// respected, other programs' changes noticed.
+/// that a crash leaves the old image or the new one; one of several files may be away then, and comes back when it is compacted
+/// again. Shut down the machine that runs from it first: QEMU's and VMware's locks are respected, other programs' changes noticed.
 #[derive(Args)]
 #[command(after_help = COMPACT_EXAMPLES)]
 pub(crate) struct CompactArgs {

@@ -53,7 +53,9 @@ impl Needs {
     fn of_compact(&mut self, args: &CompactArgs) {
         // What comes in the place of the image goes where that lies, not where a link to it does.
         let in_place = !args.punch && args.output.is_none();
-        let resolved = if in_place { args.image.canonicalize().ok() } else { None };
+        // A run that was killed may have taken it away, to where this one puts it back from.
+        let led_to = |_| args.image.read_link().map(|to| args.image.with_file_name(to));
+        let resolved = if in_place { args.image.canonicalize().or_else(led_to).ok() } else { None };
         let image = resolved.as_ref().unwrap_or(&args.image);
         self.image(image, args.format.as_deref());
         self.list.push(match &args.output {

@@ -62,9 +62,10 @@ fn reading() -> BitFlags<AccessFs> {
     AccessFs::ReadFile | AccessFs::ReadDir
 }
 
-/// To make outputs and read them back, to put them in the place of others, and to remove what is left over.
+/// To make outputs and read them back, to put them in the place of others, which are moved into a folder there for so long, and to
+/// remove what is left over.
 fn making() -> BitFlags<AccessFs> {
-    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile;
+    let files = AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Refer;
     reading() | files | AccessFs::MakeDir | AccessFs::RemoveDir
 }
 
@@ -270,6 +271,8 @@ mod tests {
             fs::rename(path("own/out"), path("own/disk")).unwrap();
             fs::create_dir(path("own/folder")).unwrap();
             fs::write(path("own/folder/file"), "new").unwrap();
+            fs::rename(path("own/disk"), path("own/folder/disk")).unwrap();
+            fs::rename(path("own/folder/disk"), path("own/disk")).unwrap();
             fs::remove_dir_all(path("own/folder")).unwrap();
             denied(File::create(path("other/new")));
             denied(File::options().write(true).open(path("other/disk")));

@@ -7,6 +7,7 @@ use super::{Findings, Format, Source, by_name, probe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageInfo;
 use crate::io::locks::Locks;
+use crate::io::outputs::undo_name;
 use crate::io::pieces::{piece_name, stem_of_first};
 use crate::io::{Archive, Compression, FileId, FileReader, Neighbors, Pieces, ReadAt};
 use crate::limits::check_size;
@@ -66,6 +67,11 @@ impl MainFile {
                     Some(name) if neighbors.exists(&piece_name(name, 1)) => {
                         error.with_hint(format!("it is there in pieces: name the first, {}", piece_name(name, 1)))
                     }
+                    Some(name) if neighbors.exists(&undo_name(name.as_ref())) => error.with_hint(format!(
+                        "a run that was replacing it was killed and left it in {}: vimage compact, or the next run that makes a \
+                         file in this folder, puts it back",
+                        undo_name(name.as_ref())
+                    )),
                     _ => error,
                 },
             )?);

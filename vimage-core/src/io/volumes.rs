@@ -36,6 +36,9 @@ impl Volumes {
             return Err(Error::usage("volumes have a length of at least one byte").at_path(path));
         }
         let name = cut.as_ref().map_or(path.to_owned(), |(stem, _)| path.with_file_name(piece_name(stem, 1)));
+        if cut.is_some() {
+            outputs.known_by(&name);
+        }
         let first = outputs.create(&name)?;
         Ok(Volumes { outputs: outputs.clone(), path: path.to_owned(), cut, first, last: None, begun: 1, length: 0 })
     }

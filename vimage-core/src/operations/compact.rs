@@ -8,6 +8,7 @@ use crate::image::Image;
 use crate::io::Outputs;
 use crate::io::archive::split_member;
 use crate::io::in_use::Unchanged;
+use crate::io::outputs::settle_beside;
 use crate::observer::Observer;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,8 @@ pub struct Compacted {
 }
 
 /// Writes the image at `path` anew, as it is but for what is zero or not used by its guest: beside it, and then in its place.
-/// A crash leaves the old image or the new one. Sub-format, split, cluster size, compression and identifiers stay.
+/// A crash leaves the old image or the new one; one of several files may be away then, and comes back when it is compacted again.
+/// Sub-format, split, cluster size, compression and identifiers stay.
 ///
 /// # Errors
 /// `Unsupported` for images of a kind that is not written, or with something in them that would be lost; `InUse` when another
@@ -71,11 +73,12 @@ pub fn compact(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn 
     if let Some((archive, _)) = split_member(named) {
         return Err(in_archive(named, &archive));
     }
-    // Renaming onto a link would leave what it points to as it was.
-    let resolved = match in_place {
-        true => named.canonicalize().map_err(|cause| Error::io("cannot open", cause).at_path(named))?,
-        false => named.to_owned(),
-    };
+    if in_place && !options.dry_run {
+        // A run that died may have it half replaced; a link may lead to it.
+        settle_beside(&named.read_link().map_or_else(|_| named.to_owned(), |to| named.with_file_name(to)));
+    }
+    // Renaming onto a link would leave what it points to as it was. Where there is nothing, opening it says so.
+    let resolved = named.canonicalize().ok().filter(|_| in_place).unwrap_or_else(|| named.to_owned());
     if in_place && !options.flush && !options.dry_run {
         return Err(Error::usage("what comes in the place of an image has to be on the disk first")
             .with_hint("-t unsafe goes with -o"));

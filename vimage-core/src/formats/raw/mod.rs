@@ -76,6 +76,7 @@ fn pieces(path: &Path, capacity: u64, split: u64, outputs: &Outputs) -> Result<V
     let name = name.ok_or_else(|| Error::usage("is not a file name that pieces can be named after").at_path(path))?;
     let piece = |number: u64| path.with_file_name(piece_name(name, number));
     let sizes = split_evenly(capacity, split / 512 * 512, MOST_PIECES)?;
+    outputs.known_by(&piece(1));
     outputs.supersede_pieces(path, name, sizes.len() as u64)?;
     Ok((1..).map(piece).zip(sizes).collect())
 }

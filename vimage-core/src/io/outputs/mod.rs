@@ -3,30 +3,43 @@
 //! Each is written under a temporary name beside its own, flushed, and renamed when all of the run has succeeded. When
 //! the run fails, is cancelled or unwinds, dropping [`Outputs`] removes what was written; what a run left that was killed, the
 //! next run that makes the same file removes.
+//!
+//! What holds of names, at every moment and wherever a run dies:
+//!
+//! - Where one file is all that a run makes, rename(2) gives it its name: the old file is there, or the new one.
+//! - An output of several files in one folder is known by one of them: the descriptor, the first of numbered pieces. Where that is, all
+//!   that belongs to it is, of one and the same run. While the others change it is away: `undo.rs` tells how. Where a run dies
+//!   then, the next one that makes a file in that folder puts back what was there before, or removes what was half there.
+//! - No old file goes before all new ones have their names. An error puts all of them back, of all outputs of the run.
+//! - Outputs get their names one after the other, and so do the files of one output in several folders. Where a run dies
+//!   between two, the first are there and the others are as they were.
+//! - Of two runs that make the same output at once, each gives all names, one after the other, or none.
 
 mod file;
+mod publish;
 mod temporary;
+mod undo;
 
 pub use file::OutputFile;
 pub use temporary::TEMPORARY_SUFFIX;
 pub(crate) use temporary::TemporaryFolder;
+pub(crate) use undo::{settle_beside, undo_name};
 
 use super::digesting::Digesting;
 use super::file::FileId;
+use super::folder::folder_of;
 use super::hash::Hash;
 use super::in_use::lock_to_replace;
 use super::part::{SharedPart, lock};
-use super::pieces::piece_name;
 use crate::error::{Error, ErrorKind, Result};
 use file::Destination;
+use publish::{Made, Pieces, Turn, check_places, is_there};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::{File, Metadata, Permissions};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use tempfile::TempPath;
 use temporary::Leftovers;
 
 /// Zeros in one gap from which on a file's digests are made by reading it, which can be stopped.
@@ -59,7 +72,12 @@ struct State {
     made: Vec<Made>,
     /// Folders that were made for them. They go after the files.
     folders: MadeFolders,
-    obsolete: Vec<PathBuf>,
+    /// Those by which outputs are known.
+    known_by: Vec<PathBuf>,
+    /// Files that go where they are there at the end, and whose outputs they belonged to.
+    obsolete: Vec<(usize, PathBuf)>,
+    /// Numbered pieces, of which none may be left over.
+    pieces: Vec<Pieces>,
     /// Files that are replaced or go away, locked until then.
     locked: Vec<File>,
     /// Files that will be made at the end.
@@ -81,14 +99,6 @@ impl Drop for MadeFolders {
         // One in which somebody else put something stays.
         self.0.iter().rev().for_each(|folder| drop(std::fs::remove_dir(folder)));
     }
-}
-
-struct Made {
-    temporary: TempPath,
-    /// Held open, as it bears the lock that shows that the run lives.
-    held: Arc<File>,
-    path: PathBuf,
-    owner: usize,
 }
 
 /// A finished file that has not its own name yet.
@@ -194,17 +204,18 @@ impl Outputs {
     /// `Exists` when something is there that may not be replaced, `Refused` when it is a source of this run or no
     /// regular file, `Usage` when this run makes a file there already.
     pub fn check(&self, path: &Path) -> Result<()> {
-        let state = self.state();
+        let mut state = self.state();
         if let Some(own) = &state.in_place_of {
             check_places(&[path], own)?;
         }
         if state.measured.is_some() || state.part.is_some() {
             return Ok(());
         }
+        state.left_beside(path);
         if state.claimed(path) {
             return Err(Error::usage("two outputs of one run would have this name").at_path(path));
         }
-        if state.obsolete.iter().any(|other| same_place(other, path)) {
+        if is_there(path) && state.obsolete.iter().any(|(_, other)| same_place(other, path)) {
             return Err(Error::usage("is left over from an older output that another of this run replaces")
                 .at_path(path)
                 .with_hint("give the output another name"));
@@ -232,7 +243,17 @@ impl Outputs {
     /// As [`create`](Self::create).
     pub(crate) fn create_reserved(&self, path: &Path) -> Result<OutputFile> {
         self.state().reserved.retain(|reserved| reserved != path);
-        self.create(path)
+        self.create_at(path, false, Turn::First)
+    }
+
+    /// The output that the file at `path` belongs to is known by it, so that of all its files that one gets its name last; otherwise
+    /// that is the one which was made last. What a run that died left half named in the folder is settled now.
+    pub fn known_by(&self, path: &Path) {
+        let mut state = self.state();
+        if state.measured.is_none() && state.part.is_none() {
+            state.left_beside(path);
+            state.known_by.push(path.to_owned());
+        }
     }
 
     /// Makes a file that will appear at `path` when the run succeeds. It stays open until then, so that no other run takes it for
@@ -242,7 +263,7 @@ impl Outputs {
     /// As [`check`](Self::check), `InUse` when another program uses what is to be replaced, and `Io` when the folder is missing or
     /// cannot be written to.
     pub fn create(&self, path: &Path) -> Result<OutputFile> {
-        self.create_at(path, false)
+        self.create_at(path, false, Turn::InOrder)
     }
 
     /// Makes such a file that is written from front to back, so that its digests can be made on the way.
@@ -250,10 +271,10 @@ impl Outputs {
     /// # Errors
     /// As [`create`](Self::create).
     pub fn create_in_order(&self, path: &Path) -> Result<OutputFile> {
-        self.create_at(path, true)
+        self.create_at(path, true, Turn::InOrder)
     }
 
-    fn create_at(&self, path: &Path, in_order: bool) -> Result<OutputFile> {
+    fn create_at(&self, path: &Path, in_order: bool, turn: Turn) -> Result<OutputFile> {
         self.check(path)?;
         if self.state().flows && !in_order {
             return Err(Error::unsupported(
@@ -280,19 +301,19 @@ impl Outputs {
             return Ok(OutputFile { to: Destination::Part(part), path: path.to_owned(), digesting });
         }
         self.lock_to_replace(path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(path);
         let name = path.file_name().ok_or_else(|| Error::usage("is not a file name").at_path(path))?;
         let name = name.to_string_lossy();
         let mut state = self.state();
         // What replaces a private file is private too, from its first byte on.
         let mode = if state.in_place_of.is_some() { 0o600 } else { 0o666 };
-        let leftovers = state.leftovers.entry(folder.to_owned()).or_insert_with(|| Leftovers::in_folder(folder));
-        leftovers.remove_those_of(&name);
+        state.left_beside(path).remove_those_of(&name);
         let (file, temporary) = temporary::file(folder, &name, mode).map_err(|cause| {
             Error::io(format!("cannot write in the folder {}", folder.display()), cause).at_path(path)
         })?;
         let file = Arc::new(file);
-        state.made.push(Made { temporary, held: Arc::clone(&file), path: path.to_owned(), owner: self.owner });
+        let turn = if state.known_by.iter().any(|main| main == path) { Turn::Last } else { turn };
+        state.made.push(Made { temporary, held: Arc::clone(&file), path: path.to_owned(), owner: self.owner, turn });
         let flush = !state.unflushed;
         let to = Destination::File { file, flush, length: 0, written: 0, behind: None };
         Ok(OutputFile { to, path: path.to_owned(), digesting })
@@ -313,14 +334,15 @@ impl Outputs {
         Ok(())
     }
 
-    /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output.
+    /// Marks a file that stops being valid when the run succeeds, such as a surplus piece of an older, longer output. It goes where it is
+    /// there by then.
     ///
     /// # Errors
     /// As [`check`](Self::check): `Exists` unless files may be replaced.
     pub fn supersede(&self, path: &Path) -> Result<()> {
         self.check(path)?;
         self.lock_to_replace(path)?;
-        self.state().obsolete.push(path.to_owned());
+        self.state().obsolete.push((self.owner, path.to_owned()));
         Ok(())
     }
 
@@ -330,25 +352,19 @@ impl Outputs {
     /// # Errors
     /// As [`supersede`](Self::supersede).
     pub fn supersede_pieces(&self, path: &Path, stem: &str, count: u64) -> Result<()> {
-        let piece = |number: u64| path.with_file_name(piece_name(stem, number));
-        let there = |number| piece(number).symlink_metadata().is_ok();
-        let mut surplus = count + 1;
-        // A gap of one is no end: reading would take it for a piece that is missing.
-        while there(surplus) || there(surplus + 1) {
-            if there(surplus) {
-                self.supersede(&piece(surplus))?;
-            }
-            surplus += 1;
-        }
+        let pieces = Pieces { owner: self.owner, path: path.to_owned(), stem: stem.to_owned(), count };
+        pieces.surplus().iter().try_for_each(|piece| self.supersede(piece))?;
+        // Another run may make some more.
+        self.state().pieces.push(pieces);
         Ok(())
     }
 
-    /// Gives every file its name, in the order in which they were made. All must have been
-    /// [finished](OutputFile::finish).
+    /// Gives every file its name. All must have been [finished](OutputFile::finish). They are told of in the order in which they were
+    /// made.
     ///
     /// # Errors
-    /// `Exists` when a file appeared meanwhile; `Io` when a rename fails. Those that this call named are removed again, but for
-    /// those that came in the place of another.
+    /// `Exists` when a file appeared meanwhile; `InUse` when another run gives the same names; `Refused` when one died while it
+    /// did, and what it left cannot be settled; `Io` when a rename fails. Then all is as it was before.
     pub fn publish(&self) -> Result<Vec<Published>> {
         Ok(self.publish_owned()?.into_iter().map(|(_, published)| published).collect())
     }
@@ -356,33 +372,7 @@ impl Outputs {
     /// The same, and tells whose each file is.
     pub(crate) fn publish_owned(&self) -> Result<Vec<(usize, Published)>> {
         let mut state = self.state();
-        let replace = state.replace;
-        if let Some(own) = &state.in_place_of {
-            let made: Vec<&Path> = state.made.iter().map(|made| made.path.as_path()).collect();
-            check_places(&made, own)?;
-            check_complete(&made, own)?;
-            state.made.iter().try_for_each(Made::keep_permissions)?;
-        }
-        let mut published = Vec::new();
-        let mut new = Vec::new();
-        for made in std::mem::take(&mut state.made) {
-            let is_new = made.path.symlink_metadata().is_err();
-            let owner = made.owner;
-            match publish_one(made, replace) {
-                Ok(one) => {
-                    new.extend(is_new.then(|| one.path.clone()));
-                    published.push((owner, one));
-                }
-                Err(error) => {
-                    new.iter().for_each(|path| drop(std::fs::remove_file(path)));
-                    return Err(error);
-                }
-            }
-        }
-        for path in std::mem::take(&mut state.obsolete) {
-            std::fs::remove_file(&path)
-                .map_err(|cause| Error::io("cannot remove this piece of an older output", cause).at_path(path))?;
-        }
+        let published = publish::publish(&mut state)?;
         state.locked.clear();
         state.folders.0.clear();
         Ok(published)
@@ -407,14 +397,20 @@ fn same_place(one: &Path, two: &Path) -> bool {
     if one == two {
         return true;
     }
-    let folder = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        folder.metadata().ok().map(|folder| FileId::of(&folder))
-    };
+    let folder = |path: &Path| folder_of(path).metadata().ok().map(|folder| FileId::of(&folder));
     one.file_name() == two.file_name() && folder(one).is_some_and(|one| Some(one) == folder(two))
 }
 
 impl State {
+    /// What dead runs left in the folder of `path`. The first time, what they were giving names to is settled.
+    fn left_beside(&mut self, path: &Path) -> &mut Leftovers {
+        let folder = folder_of(path);
+        self.leftovers.entry(folder.to_owned()).or_insert_with(|| {
+            undo::settle(folder);
+            Leftovers::in_folder(folder)
+        })
+    }
+
     /// Whether a file of this run has the name, or will have it.
     fn claimed(&self, path: &Path) -> bool {
         let made = self.made.iter().map(|made| &made.path);
@@ -449,52 +445,6 @@ impl State {
         }
         Ok(())
     }
-}
-
-/// Checks that files made at `paths` come in the place of some of `own`.
-fn check_places(paths: &[&Path], own: &[FileId]) -> Result<()> {
-    let replaces = |path: &&&Path| path.symlink_metadata().is_ok_and(|there| own.contains(&FileId::of(&there)));
-    paths.iter().find(|path| !replaces(path)).map_or(Ok(()), |path| Err(misplaced().at_path(path)))
-}
-
-/// Checks that files made at `paths` come in the place of all of `own`.
-fn check_complete(paths: &[&Path], own: &[FileId]) -> Result<()> {
-    let replaced: Vec<_> =
-        paths.iter().filter_map(|path| path.symlink_metadata().ok()).map(|there| FileId::of(&there)).collect();
-    if own.iter().all(|id| replaced.contains(id)) { Ok(()) } else { Err(misplaced()) }
-}
-
-fn misplaced() -> Error {
-    Error::unsupported("its files have other names than it would be written with, so it cannot be replaced")
-        .with_hint("write the result elsewhere: -o")
-}
-
-impl Made {
-    /// Gives it the permissions of the file that is there, and its owner where that may be done.
-    fn keep_permissions(&self) -> Result<()> {
-        let cannot = |cause| Error::io("cannot keep its permissions", cause).at_path(&self.path);
-        let there = self.path.metadata().map_err(cannot)?;
-        // Only the superuser may give files away, and everybody to his own groups alone.
-        let owned = std::os::unix::fs::chown(&self.temporary, Some(there.uid()), Some(there.gid())).is_ok();
-        let grouped = owned || std::os::unix::fs::chown(&self.temporary, None, Some(there.gid())).is_ok();
-        // What a group may do is not for another one.
-        let mode = there.mode() & if grouped { 0o7777 } else { 0o7707 };
-        std::fs::set_permissions(&self.temporary, Permissions::from_mode(mode)).map_err(cannot)
-    }
-}
-
-fn publish_one(made: Made, replace: bool) -> Result<Published> {
-    let Made { temporary, path, held: _held, .. } = made;
-    let cannot = |cause: io::Error| match cause.kind() {
-        io::ErrorKind::AlreadyExists => {
-            Error::new(ErrorKind::Exists, "appeared while it was being made, and was not replaced").at_path(&path)
-        }
-        _ => Error::io("cannot give the finished output its name", cause).at_path(&path),
-    };
-    let metadata = temporary.metadata().map_err(cannot)?;
-    let renamed = if replace { temporary.persist(&path) } else { temporary.persist_noclobber(&path) };
-    renamed.map_err(|error| cannot(error.error))?;
-    Ok(Published { size: metadata.len(), allocated: metadata.blocks() * 512, path })
 }
 
 #[cfg(test)]
@@ -560,6 +510,45 @@ mod tests {
         assert_eq!(kind(Outputs::new(true, vec![id])), Some(ErrorKind::Refused));
         assert_eq!(kind(Outputs::new(true, Vec::new())), None);
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_fails_in_the_middle_puts_the_old_files_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let old = ["a", "b", "c"];
+        old.iter().for_each(|name| std::fs::write(path(name), "old").unwrap());
+        let outputs = Outputs::new(true, Vec::new());
+        old.iter().for_each(|name| outputs.create(&path(name)).unwrap().finish().unwrap());
+        // Found when `c`, which comes last, is out of the way already.
+        std::fs::remove_file(path("b")).unwrap();
+        std::fs::create_dir(path("b")).unwrap();
+        assert_eq!(outputs.publish().unwrap_err().kind(), ErrorKind::Refused);
+        drop(outputs);
+        assert_eq!(names(folder.path()), old);
+        assert!(["a", "c"].iter().all(|name| std::fs::read(path(name)).unwrap() == b"old"));
+    }
+
+    #[test]
+    fn pieces_that_came_meanwhile_go_or_are_an_error() {
+        for replace in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let outputs = Outputs::new(replace, Vec::new());
+            outputs.known_by(&path("x.001"));
+            outputs.supersede_pieces(&path("x"), "x", 2).unwrap();
+            ["x.001", "x.002"].iter().for_each(|name| outputs.create(&path(name)).unwrap().finish().unwrap());
+            std::fs::write(path("x.003"), "theirs").unwrap();
+            let published = outputs.publish();
+            drop(outputs);
+            match published {
+                Ok(_) => assert_eq!((replace, names(folder.path())), (true, vec!["x.001".into(), "x.002".into()])),
+                Err(error) => {
+                    assert_eq!((replace, error.kind()), (false, ErrorKind::Exists));
+                    assert_eq!(names(folder.path()), ["x.003"]);
+                }
+            }
+        }
     }
 
     #[test]

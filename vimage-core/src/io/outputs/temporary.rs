@@ -66,7 +66,7 @@ impl TemporaryFolder {
 }
 
 /// Locks what was just made; false when it was taken for left over before that.
-fn hold(file: &File) -> io::Result<bool> {
+pub(super) fn hold(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Ok(false),

@@ -37,12 +37,12 @@ impl DigestFiles {
         self.0.iter().any(|known| known == path)
     }
 
-    /// Marks those that are there as going when the run succeeds.
+    /// Marks those that are there when the run succeeds as going then.
     ///
     /// # Errors
     /// As [`Outputs::supersede`].
     pub(super) fn supersede(&self, run: &Outputs) -> Result<()> {
-        self.0.iter().filter(|path| path.is_file()).try_for_each(|path| run.supersede(path))
+        self.0.iter().filter(|path| !path.is_dir()).try_for_each(|path| run.supersede(path))
     }
 
     /// Checks that they may be written, and keeps their names.

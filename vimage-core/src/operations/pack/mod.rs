@@ -175,6 +175,7 @@ pub fn pack(
             if !path.is_dir() {
                 outputs.create_folder(path)?;
             }
+            outputs.known_by(&path.join(known_by(appliance, options.package)?));
             if options.replace {
                 supersede(path, appliance, options, disks.facts.len(), &outputs)?;
             }
@@ -253,6 +254,16 @@ fn put(
     }
 }
 
+/// The file by which a package that is a folder is known.
+fn known_by(appliance: &Appliance, package: Package) -> Result<String> {
+    let extension = match package {
+        Package::Vmx => "vmx",
+        Package::Libvirt => "xml",
+        _ => "ovf",
+    };
+    Ok(format!("{}.{extension}", appliance.stem()?))
+}
+
 /// Marks what an older package of more disks, or a signed one, left in the folder `path`.
 fn supersede(path: &Path, appliance: &Appliance, options: &PackOptions, disks: usize, outputs: &Outputs) -> Result<()> {
     let stem = appliance.stem()?;
@@ -262,11 +273,14 @@ fn supersede(path: &Path, appliance: &Appliance, options: &PackOptions, disks: u
         let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&stem)) else { continue };
         let number = rest.strip_prefix("-disk").map(|rest| rest.split(['-', '.']).next().unwrap_or_default());
         let surplus = number.and_then(|number| number.parse::<usize>().ok()).is_some_and(|number| number > disks);
-        if surplus || (rest == ".cert" && options.signing.is_none()) {
+        if surplus {
             outputs.supersede(&path.join(&name))?;
         }
     }
-    Ok(())
+    match options.signing {
+        None => outputs.supersede(&path.join(format!("{stem}.cert"))),
+        Some(_) => Ok(()),
+    }
 }
 
 /// A README is no part of what the machine is made of.

@@ -73,6 +73,9 @@ impl<'a> Job<'a> {
     /// Those of [`place`](Self::place); `Corrupt`, `Exists`, `Io`, `Cancelled`.
     pub(super) fn store(&mut self, name: &str, bytes: &mut dyn Read) -> Result<()> {
         let path = self.place(name)?;
+        if path.extension().is_some_and(|extension| extension == "ovf" || extension == "vmx") {
+            self.outputs.known_by(&path);
+        }
         let mut file = self.outputs.create(&path)?;
         let mut length = 0;
         self.go_over(name, bytes, |step| {

@@ -30,6 +30,11 @@ fn every_kind_says_that_the_disk_is_full_and_leaves_nothing() {
         "out.vmdk -o subformat=streamOptimized",
         "out.vmdk --split 1M",
         "out.vmdk --split 1M -o subformat=twoGbMaxExtentFlat",
+        "out.qcow2",
+        "out.qcow2 -c",
+        "out.vdi",
+        "out.raw.zst",
+        "out.ova",
     ] {
         let Some(outcome) = fill_up(options, "") else { return };
         let outcome = outcome.fails(&["out", "cannot write", "No space left", "hint: free space"]);
@@ -48,6 +53,36 @@ fn what_was_to_be_replaced_is_still_there() {
     }
 }
 
+/// Room for the files, and none for what a run notes while it gives them their names.
+#[test]
+fn no_more_files_to_be_had() {
+    let folder = Folder::with(&["dense"]);
+    let place = tempfile::tempdir().unwrap();
+    let convert = format!("\"$VIMAGE\" convert {} out.vmdk --split 3M -q", folder.path("dense.raw").display());
+    let script = format!("{convert}; status=$?; ls -A; exit $status");
+    // The folder, three extents and their descriptor.
+    if let Some(outcome) = run_on_tmpfs(place.path(), "size=20m,nr_inodes=5", &script) {
+        assert_eq!(outcome.fails(&["out.vmdk", "No space left"]).stdout, "");
+    }
+}
+
+/// An image is written anew beside itself: where there is no room for that, it stays as it is.
+#[test]
+fn an_image_that_cannot_be_compacted_stays_as_it_is() {
+    let folder = Folder::with(&["dense"]);
+    for (image, options) in [("image.qcow2", ""), ("image.vmdk", "--split 3M"), ("image.raw.001", "--split 3M")] {
+        let place = tempfile::tempdir().unwrap();
+        let target = image.trim_end_matches(".001");
+        let convert = format!("\"$VIMAGE\" convert {} {target} {options} -q", folder.path("dense.raw").display());
+        let compact = format!("sum=$(cat image* | cksum)\n\"$VIMAGE\" compact {image} -q; status=$?");
+        let script = format!(
+            "{convert} || exit 98\n{compact}\n[ \"$sum\" = \"$(cat image* | cksum)\" ] || exit 97\nls -A | grep '^[.]'\nexit $status"
+        );
+        let Some(outcome) = run_on_tmpfs(place.path(), "size=12m", &script) else { return };
+        assert_eq!(outcome.fails(&["image", "No space left"]).stdout, "", "{image}");
+    }
+}
+
 /// A disk that is just large enough, so that the failures above are of the disk and of nothing else.
 #[test]
 fn a_disk_that_is_large_enough_fills_up_to_the_end() {
@@ -63,7 +98,7 @@ fn a_disk_that_is_large_enough_fills_up_to_the_end() {
 #[test]
 fn a_limit_on_the_length_of_files() {
     let folder = Folder::with(&["dense"]);
-    for options in ["out.raw", "out.vmdk", "out.vmdk -c"] {
+    for options in ["out.raw", "out.vmdk", "out.vmdk -c", "out.qcow2", "out.vdi", "out.raw.zst", "out.ova"] {
         let mut command = std::process::Command::new("sh");
         // In blocks of 512 bytes by the standard, of 1024 in some shells: 1 or 2 MiB.
         command.args(["-c", "ulimit -f 2048; exec \"$0\" \"$@\"", VIMAGE, "convert", "dense.raw"]);

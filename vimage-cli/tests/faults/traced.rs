@@ -1,7 +1,7 @@
 //! Runs under strace, which fails the Nth call of a kind, or kills the run there.
 
-use crate::ground::{Ground, SOURCE};
-use crate::support::{Outcome, run};
+use crate::ground::Ground;
+use crate::support::{Folder, Outcome, run};
 use std::collections::HashMap;
 use std::fmt;
 use std::process::{Command, Stdio};
@@ -41,9 +41,12 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("fallocate", "ENOSPC", "No space left on device", false, Comes::Either),
     fault("renameat2", "EIO", "Input/output error", false, Comes::Error),
     fault("rename", "EIO", "Input/output error", false, Comes::Error),
+    fault("renameat", "EIO", "Input/output error", false, Comes::Error),
+    fault("mkdir", "ENOSPC", "No space left on device", false, Comes::Error),
+    fault("write", "ENOSPC", "No space left on device", false, Comes::Error),
     fault("openat", "EMFILE", "Too many open files", false, Comes::Either),
     fault("flock", "ENOLCK", "No locks available", false, Comes::Output),
-    fault("getdents64", "EIO", "Input/output error", false, Comes::Output),
+    fault("getdents64", "EIO", "Input/output error", false, Comes::Either),
     fault("pread64", "EIO", "Input/output error", true, Comes::Error),
     fault("pread64", "EINTR", "", true, Comes::Output),
     fault("openat", "EACCES", "Permission denied", true, Comes::Error),
@@ -89,16 +92,16 @@ pub(crate) fn counted(ground: &Ground, fault: &Fault) -> Calls {
     let (outcome, log) = traced(ground, &[fault.call], fault.source, None);
     outcome.succeeds();
     ground.is_whole();
-    ground.clear();
-    count(&log, fault.call)
+    ground.reset();
+    count(&log, fault.call, ground)
 }
 
 /// Which of `calls` a run makes, and how often.
 pub(crate) fn counted_all(ground: &Ground, calls: &[&'static str]) -> Vec<(&'static str, Calls)> {
     let (outcome, log) = traced(ground, calls, false, None);
     outcome.succeeds();
-    ground.clear();
-    calls.iter().map(|&call| (call, count(&log, call))).filter(|(_, calls)| calls.len() > 0).collect()
+    ground.reset();
+    calls.iter().map(|&call| (call, count(&log, call, ground))).filter(|(_, calls)| calls.len() > 0).collect()
 }
 
 /// Fails call `nth`; tells whether it came to that.
@@ -120,7 +123,7 @@ fn traced(ground: &Ground, calls: &[&str], source: bool, inject: Option<&str>) -
     let job = ground.command();
     let mut command = Command::new("strace");
     command.args(["-f", "--quiet=all", "-o"]).arg(log.path()).arg("-e").arg(format!("trace={}", calls.join(",")));
-    command.args(source.then_some(["-P", SOURCE]).into_iter().flatten());
+    command.args(source.then_some(["-P", ground.job.source]).into_iter().flatten());
     command.args(inject.iter().flat_map(|inject| ["-e", inject]));
     command.arg(job.get_program()).args(job.get_args()).current_dir(ground.folder.path(""));
     command.envs(job.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -128,14 +131,26 @@ fn traced(ground: &Ground, calls: &[&str], source: bool, inject: Option<&str>) -
     (outcome, std::fs::read_to_string(log.path()).unwrap())
 }
 
-fn count(log: &str, call: &str) -> Calls {
+/// `vimage` with the words of `line`, each of whose reads of `source` begins late.
+pub(crate) fn slowly(folder: &Folder, line: &str, source: &str) -> Command {
+    let job = folder.command(line);
+    let mut command = Command::new("strace");
+    command.args(["-f", "--quiet=all", "-o", "/dev/null", "-P", source, "-e", "inject=pread64:delay_enter=50000"]);
+    command.arg(job.get_program()).args(job.get_args()).current_dir(folder.path("")).env("RAYON_NUM_THREADS", "1");
+    command
+}
+
+fn count(log: &str, call: &str, ground: &Ground) -> Calls {
     // The thread, spaces, and the call; one that was resumed begins otherwise.
     let is_call = |line: &&str| {
         let named = line.split_once(' ').and_then(|(_, rest)| rest.trim_start().split_once('('));
         named.is_some_and(|(name, _)| name == call)
     };
     let calls = || log.lines().filter(is_call);
-    let skipped = if call == "openat" { calls().take_while(|line| !line.contains(SOURCE)).count() } else { 0 };
+    // What the job names is the first file that it opens.
+    let named = ground.job.line.split(' ').nth(1).unwrap_or_default();
+    let begun = |line: &&str| [named, ground.job.source].iter().any(|name| line.contains(name));
+    let skipped = if call == "openat" { calls().take_while(|line| !begun(line)).count() } else { 0 };
     let mut threads = HashMap::<&str, usize>::new();
     calls().for_each(|line| *threads.entry(line.split(' ').next().unwrap_or_default()).or_default() += 1);
     Calls { skipped, last: threads.into_values().max().unwrap_or(0) }

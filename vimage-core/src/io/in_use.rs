@@ -4,6 +4,7 @@ use super::file::FileId;
 use super::locks::lock_to_write;
 use crate::error::{Error, Result};
 use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -71,7 +72,13 @@ impl Unchanged {
     pub(crate) fn check(&self) -> Result<()> {
         let stamp = |held: &Metadata| (FileId::of(held), held.len(), held.mtime(), held.mtime_nsec());
         for (path, held) in &self.0 {
-            if !path.metadata().is_ok_and(|now| stamp(&now) == stamp(held)) {
+            let now = match path.metadata() {
+                Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("cannot look at it", cause).at_path(path));
+                }
+                now => now.ok(),
+            };
+            if now.is_none_or(|now| stamp(&now) != stamp(held)) {
                 return Err(Error::refused("changed while it was being read, so nothing was done")
                     .at_path(path)
                     .with_hint("shut the machine down that runs from it, and start again"));

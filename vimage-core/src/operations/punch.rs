@@ -40,7 +40,8 @@ pub fn punch(path: impl AsRef<Path>, options: &CompactOptions, observer: &dyn Ob
     }
     let before = Unchanged::of(image.own_files())?;
     let (size_before, allocated_before) = before.sizes();
-    if !path.metadata().is_ok_and(|held| held.is_file()) {
+    let held = path.metadata().map_err(|cause| Error::io("cannot look at it", cause).at_path(path))?;
+    if !held.is_file() {
         return Err(Error::refused("is a device, of which nobody can tell who else writes to it").at_path(path));
     }
     let puncher = if options.dry_run { None } else { Some(Puncher::open(path)?) };

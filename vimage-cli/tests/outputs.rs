@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs::{self, hard_link};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
@@ -223,6 +224,45 @@ fn messages_name_no_temporary_file() {
     let folder = Folder::with(&["one-sector"]);
     let outcome = folder.fails("convert one-sector.raw no/out.raw", &["no/out.raw"]);
     assert!(!outcome.stderr.contains("vimage-part"), "{outcome}");
+}
+
+/// The files whose names begin with `out`, and their bytes.
+fn outputs(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
+    let names = folder.names().into_iter().filter(|name| name.starts_with("out"));
+    names.map(|name| (name.clone(), folder.read(&name))).collect()
+}
+
+/// Of two at once that may replace what is there, each gives all of its names or none: in the end, all is of one of them.
+#[test]
+fn two_runs_that_replace() {
+    for options in ["out.raw --split 1M --digest sha256", "out.raw --split 3M", "out.vmdk --split 1M"] {
+        let folder = Folder::with(&["dense", "odd-capacity"]);
+        let command = |source: &str| folder.command(&format!("convert {source}.raw {options} --force -q"));
+        let clear = || outputs(&folder).keys().for_each(|name| fs::remove_file(folder.path(name)).unwrap());
+        let alone = ["dense", "odd-capacity"].map(|source| {
+            run(command(source)).succeeds();
+            let made = outputs(&folder);
+            clear();
+            made
+        });
+        for round in 0..12 {
+            let new = outputs(&folder).is_empty();
+            let both = ["dense", "odd-capacity"].map(|source| command(source).stderr(Stdio::piped()).spawn().unwrap());
+            let both = both.map(|child| child.wait_with_output().unwrap());
+            let codes = both.each_ref().map(|output| output.status.code().unwrap());
+            assert!(codes.iter().all(|code| [0, 2].contains(code)) && (!new || codes.contains(&0)), "{both:?}");
+            let there = outputs(&folder);
+            // Extents of a longer disk that no descriptor names may be there, too.
+            let of = |made: &&BTreeMap<_, _>| made.iter().all(|(name, bytes)| there.get(name) == Some(bytes));
+            let one = alone.iter().find(of);
+            assert!(one.is_some_and(|one| options.contains("vmdk") || *one == there), "{options}: {:?}", there.keys());
+            assert!(!folder.names().iter().any(|name| name.starts_with('.')), "{:?}", folder.names());
+            if round % 3 != 0 {
+                clear();
+            }
+        }
+        clear();
+    }
 }
 
 /// Of two at once, one wins and the other says so; what is there is whole, and of one of them.

@@ -111,6 +111,25 @@ fn a_limit_on_the_length_of_files() {
     }
 }
 
+/// All extents of a disk stay open until the last is whole.
+#[test]
+fn a_limit_on_open_files() {
+    let folder = Folder::with(&["dense"]);
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -n 10; exec \"$0\" \"$@\"",
+        VIMAGE,
+        "convert",
+        "dense.raw",
+        "out.vmdk",
+        "--split",
+        "1M",
+    ]);
+    command.current_dir(folder.path(""));
+    support::run(command).fails(&["out", "Too many open files", "hint: ", "ulimit -n"]);
+}
+
 /// Where a container allows no more processes, one thread is enough for the work, or else there is an error that says so.
 #[test]
 fn no_threads_to_be_had() {

@@ -89,9 +89,13 @@ impl Error {
 
     /// The operating system's fault `cause` while doing `what` ("cannot read").
     pub fn io(what: impl Into<String>, cause: io::Error) -> Self {
+        let too_many = cause.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error());
         let mut error = Self::new(ErrorKind::Io, what);
         error.0.cause = Some(cause);
-        error
+        match too_many {
+            true => error.with_hint("let the process open more files at once (ulimit -n), or split into fewer"),
+            false => error,
+        }
     }
 
     /// Names the file in which the fault lies, unless a deeper layer named one already.

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
-use vimage_core::io::FileId;
 use vimage_core::io::outputs::Published;
+use vimage_core::io::{FileId, folder_of};
 use vimage_core::operations::{Contents, External, PackedDisk, Signing, pack_into};
 use vimage_core::package::appliance::{Appliance, DiskImage};
 use vimage_core::package::description;
@@ -134,9 +134,8 @@ fn init(args: &PackArgs) -> Result<Answer> {
     let disk = open(&args.appliance, &open_options(None, &args.open))?;
     let name = args.appliance.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // The description finds its disk from the folder that it lies in.
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let beside = args.appliance.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let image = match (folder.canonicalize(), beside.canonicalize()) {
+    let beside = folder_of(&args.appliance);
+    let image = match (folder_of(target).canonicalize(), beside.canonicalize()) {
         (Ok(folder), Ok(beside)) if folder == beside => PathBuf::from(args.appliance.file_name().unwrap_or_default()),
         (_, Ok(beside)) => beside.join(args.appliance.file_name().unwrap_or_default()),
         _ => args.appliance.clone(),

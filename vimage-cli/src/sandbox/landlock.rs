@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use vimage_core::io::folder_of;
 use vimage_core::{Error, Result};
 
 /// The version without which files are not confined: it knows truncating, beside reading and writing (Linux 6.2).
@@ -130,8 +131,7 @@ impl Rules {
     }
 
     fn folder_of(&mut self, path: &Path, access: BitFlags<AccessFs>) -> Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        self.folder(folder, path, access)
+        self.folder(folder_of(path), path, access)
     }
 
     /// Allows `access` to what is in `folder`, because of `path`. That it cannot be had, the run says.

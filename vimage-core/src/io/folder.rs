@@ -10,11 +10,14 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A folder and nothing else.
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
+
 /// Enough to look names up from, and so no right to read the folder is asked for.
 #[cfg(target_os = "linux")]
-const HOLD: OFlags = OFlags::PATH;
+const HOLD: OFlags = FOLDER.union(OFlags::PATH);
 #[cfg(not(target_os = "linux"))]
-const HOLD: OFlags = OFlags::RDONLY;
+const HOLD: OFlags = FOLDER.union(OFlags::RDONLY);
 
 /// A folder, opened once.
 #[derive(Debug, Clone)]
@@ -28,8 +31,7 @@ impl Folder {
     /// The folder that the file at `path` lies in.
     pub(super) fn of(path: &Path) -> Self {
         let path = folder_of(path).to_owned();
-        let flags = HOLD | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = Arc::new(rustix::fs::open(&path, flags, Mode::empty()));
+        let handle = Arc::new(rustix::fs::open(&path, HOLD, Mode::empty()));
         Folder { path, handle }
     }
 
@@ -37,8 +39,7 @@ impl Folder {
     pub(super) fn leading_to<'a>(&self, name: &'a str) -> (Self, &'a str) {
         let Some((folder, plain)) = name.rsplit_once('/') else { return (self.clone(), name) };
         let folder = if folder.is_empty() { "/" } else { folder };
-        let flags = HOLD | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let handle = self.handle().and_then(|own| rustix::fs::openat(own, folder, flags, Mode::empty()));
+        let handle = self.handle().and_then(|own| rustix::fs::openat(own, folder, HOLD, Mode::empty()));
         let plain = if plain.is_empty() { "." } else { plain };
         (Folder { path: self.path.join(folder), handle: Arc::new(handle) }, plain)
     }
@@ -112,7 +113,7 @@ impl Folder {
     /// `Io`.
     pub(super) fn names(&self) -> Result<impl Iterator<Item = Result<String>>> {
         let cannot = |cause: Errno| Error::io("cannot list the folder", io::Error::from(cause)).at_path(&self.path);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = FOLDER | OFlags::RDONLY;
         let folder = self.handle().and_then(|folder| rustix::fs::openat(folder, ".", flags, Mode::empty()));
         let entries = folder.and_then(Dir::new).map_err(cannot)?;
         Ok(entries.filter_map(move |entry| match entry {
@@ -126,8 +127,8 @@ impl Folder {
     }
 }
 
-/// The folder that a file at `path` lies in.
-pub(super) fn folder_of(path: &Path) -> &Path {
+/// The folder that a file at `path` lies in: `.` for a plain name.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -34,6 +34,7 @@ pub(crate) use aligned::Aligned;
 pub use archive::Archive;
 pub use compression::Compression;
 pub use file::{FileId, FileReader};
+pub use folder::folder_of;
 pub use incoming::{Incoming, Stop};
 pub use memory::Memory;
 pub use neighbors::Neighbors;

@@ -4,7 +4,7 @@ use super::undo::{Entry, Undo};
 use super::{Published, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::file::FileId;
-use crate::io::folder::folder_of;
+use crate::io::folder_of;
 use crate::io::pieces::piece_name;
 use std::fs::{File, Metadata, Permissions};
 use std::io;

@@ -16,7 +16,7 @@
 
 use super::temporary::hold;
 use crate::error::{Error, Result};
-use crate::io::folder::folder_of;
+use crate::io::folder_of;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};

@@ -5,9 +5,9 @@
 
 use super::{Contents, PackOptions, Package, PackedAppliance, pack};
 use crate::error::{Error, Result};
-use crate::io::Outputs;
 use crate::io::outputs::TemporaryFolder;
 use crate::io::pieces::piece_name;
+use crate::io::{Outputs, folder_of};
 use crate::observer::Observer;
 use crate::operations::archive::{Entry, write_7z};
 use crate::package::appliance::Appliance;
@@ -25,7 +25,7 @@ pub(super) fn pack_archive(
     let first: Option<PathBuf> = options.split.map(|_| piece_name(&path.to_string_lossy(), 1).into());
     outputs.check(first.as_deref().unwrap_or(path))?;
     let stem = appliance.stem()?;
-    let beside = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = folder_of(path);
     let staging = TemporaryFolder::new(beside, &stem);
     let staging = staging.map_err(|cause| Error::io("cannot make a folder here", cause).at_path(beside))?;
     let package = match contents {

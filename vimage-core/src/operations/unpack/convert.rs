@@ -10,7 +10,7 @@ use crate::io::neighbors::quote;
 use crate::io::outputs::TemporaryFolder;
 use crate::io::pieces::chunk_of;
 use crate::io::row::Row;
-use crate::io::{Compression, FileId, FileReader, Neighbors, ReadAt};
+use crate::io::{Compression, FileId, FileReader, Neighbors, ReadAt, folder_of};
 use crate::observer::{Observer, PartOf, Phase};
 use crate::operations::archive::SevenZip;
 use crate::operations::convert::{ConvertOptions, write};
@@ -72,7 +72,7 @@ pub(super) fn archive(
     options: &UnpackOptions,
     observer: &dyn Observer,
 ) -> Result<Unpacked> {
-    let beside = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = folder_of(folder);
     let between = TemporaryFolder::new(beside, "unpacked");
     let between = between.map_err(|cause| Error::io("cannot make a folder to unpack into", cause).at_path(beside))?;
     let as_it_is = UnpackOptions { flush: false, max_size: options.max_size, ..UnpackOptions::default() };

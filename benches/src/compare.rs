@@ -41,12 +41,12 @@ pub(crate) fn all(options: &Options) -> Result<Vec<String>, String> {
 }
 
 fn pairs(place: &Place, job: &Job, runs: usize) -> Result<Vec<Pair>, String> {
-    sources::make(place, &[&job.vimage.before, &job.vimage.command, &job.peer.before, &job.peer.command])?;
+    sources::make(place, &[&job.vimage, &job.before_peer, &job.peer])?;
     let limit = Limit::prepare(place, &job.limit)?;
     let pair = |last: Option<&Pair>| -> Result<Pair, String> {
-        let vimage = measure(place, &job.vimage.before, &job.vimage.command, last.map(|last| &last.vimage))?;
+        let vimage = measure(place, "", &job.vimage, last.map(|last| &last.vimage))?;
         // Right behind each other: what the limit leaves of the caches and the memory would be for one of them alone.
-        let peer = measure(place, &job.peer.before, &job.peer.command, last.map(|last| &last.peer))?;
+        let peer = measure(place, &job.before_peer, &job.peer, last.map(|last| &last.peer))?;
         Ok(Pair { vimage, peer, limit: limit.measure(place, vimage.output)? })
     };
     let first = pair(None)?;

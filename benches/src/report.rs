@@ -169,13 +169,11 @@ fn commands(rows: &[(&Job, &[Pair])]) -> String {
     let mut text = "\n<details><summary>The commands</summary>\n".to_owned();
     for (job, _) in rows {
         let _ = write!(text, "\n{}, beside {}:\n\n```sh\n", job.name, job.beside);
-        for run in [&job.vimage, &job.peer] {
-            if !run.before.is_empty() {
-                let _ = writeln!(text, "{} # not measured", run.before);
-            }
-            let _ = writeln!(text, "{}", run.command);
+        let _ = writeln!(text, "{}", job.vimage);
+        if !job.before_peer.is_empty() {
+            let _ = writeln!(text, "{} # not measured", job.before_peer);
         }
-        text.push_str("```\n");
+        let _ = write!(text, "{}\n```\n", job.peer);
     }
     text + "\n</details>\n"
 }

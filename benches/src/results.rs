@@ -91,7 +91,7 @@ impl Results {
     /// What came of `job`, if it was measured with the commands that it has now.
     pub(crate) fn row(&self, job: &Job) -> Option<&Row> {
         self.rows.iter().find(|row| {
-            let commands = row.vimage == job.vimage.command && row.peer == job.peer.command;
+            let commands = row.vimage == job.vimage && row.peer == job.peer;
             row.is_of(job) && commands
         })
     }
@@ -102,8 +102,8 @@ impl Results {
         self.rows.push(Row {
             job: job.name.clone(),
             beside: job.beside.clone(),
-            vimage: job.vimage.command.clone(),
-            peer: job.peer.command.clone(),
+            vimage: job.vimage.clone(),
+            peer: job.peer.clone(),
             pairs,
         });
         self.write()

@@ -17,21 +17,16 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// By which tool it is done otherwise.
     pub(crate) beside: String,
-    pub(crate) vimage: Run,
-    pub(crate) peer: Run,
+    pub(crate) vimage: String,
+    /// What is done before each run of the peer, outside the time that is taken.
+    pub(crate) before_peer: String,
+    pub(crate) peer: String,
     /// How many times as fast as the peer vimage is to be.
     pub(crate) target: Option<f64>,
     /// What the machine has to do in any case.
     pub(crate) limit: Vec<Part>,
     /// How much of the speed that this allows vimage is to reach.
     pub(crate) share: Option<f64>,
-}
-
-/// A command.
-pub(crate) struct Run {
-    pub(crate) command: String,
-    /// What is done before, outside the time that is taken.
-    pub(crate) before: String,
 }
 
 /// A job of `group`, with the commands of vimage and of its peer.
@@ -42,13 +37,13 @@ fn job(
     vimage: impl Into<String>,
     peer: impl Into<String>,
 ) -> Job {
-    let run = |command| Run { command, before: String::new() };
     Job {
         group,
         name: name.into(),
         beside: beside.into(),
-        vimage: run(vimage.into()),
-        peer: run(peer.into()),
+        vimage: vimage.into(),
+        before_peer: String::new(),
+        peer: peer.into(),
         target: None,
         limit: Vec::new(),
         share: None,
@@ -68,10 +63,8 @@ impl Job {
         Job { share: Some(share), ..self }
     }
 
-    /// Has `script` run before each run of the peer.
-    fn before_peer(mut self, script: &str) -> Job {
-        self.peer.before = script.into();
-        self
+    fn before_peer(self, script: &str) -> Job {
+        Job { before_peer: script.into(), ..self }
     }
 
     /// Whether one of `words` is in what it is called, or there are none.

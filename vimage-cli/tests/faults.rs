@@ -33,6 +33,7 @@ const NEW: Job = Job {
     before: |_| {},
     line: "",
     source: DISK,
+    spare: false,
     main: "",
     needed: &["openat", "pread64", "pwrite64", "fsync", "renameat2"],
 };
@@ -98,6 +99,7 @@ const COMPACT_SPLIT: Job = Job {
     },
     line: "compact image.vmdk",
     source: "image-s002.vmdk",
+    spare: true,
     main: "image.vmdk",
     ..OVER
 };
@@ -109,6 +111,7 @@ const PUNCH: Job = Job {
     before: |folder| folder.put("image.raw", folder.read(DISK)),
     line: "compact image.raw --punch",
     source: "image.raw",
+    spare: false,
     main: "image.raw",
     needed: &["openat", "pread64", "fallocate", "fsync"],
 };
@@ -165,7 +168,8 @@ fn each_call_fails(job: &'static Job) {
             let (outcome, met) = traced::failed(&ground, fault, nth);
             assert!(met, "call {nth} of {} did not fail: {outcome}", fault.call);
             if outcome.status.code() == Some(0) {
-                assert!(fault.comes != Comes::Error, "call {nth} of {fault} was passed over: {outcome}");
+                let spared = fault.call == "pread64" && job.spare;
+                assert!(fault.comes != Comes::Error || spared, "call {nth} of {fault} was passed over: {outcome}");
                 ground.is_whole();
                 ground.reset();
                 borne += 1;

@@ -160,9 +160,12 @@ struct Surveyor<'a> {
 impl<'a> Surveyor<'a> {
     /// Looks into partitions, and into the logical volumes in them.
     fn volumes(&mut self, volumes: Vec<(String, Volume<'a>)>) -> Result<()> {
-        // A fault of reading is met again, and told, when the volume itself is looked at.
-        let is_physical: Vec<_> =
-            volumes.iter().map(|(_, volume)| lvm::recognise(volume).is_ok_and(|found| found)).collect();
+        // A fault of the guest's data is met again, and told, when the volume itself is looked at.
+        let is_physical = volumes.iter().map(|(_, volume)| match lvm::recognise(volume) {
+            Err(error) if is_of_guest(&error) => Ok(false),
+            found => found,
+        });
+        let is_physical = is_physical.collect::<Result<Vec<_>>>()?;
         // A group of logical volumes may lie over several partitions, so all are wanted at once.
         let both = || volumes.iter().zip(&is_physical);
         let physical: Vec<_> = both().filter(|(_, is)| **is).map(|((_, volume), _)| volume).collect();

@@ -508,6 +508,10 @@ fn deltas_of_esx() {
         "a grain lies where the grain directory is",
         first,
     );
+    // Lengths that together are more than a number holds.
+    let endless = |bytes: &mut Vec<u8>| [0xa8, 0xb8].iter().for_each(|&at| put(bytes, at, &[0xff; 8]));
+    let bitmap = u64_at(&bytes, 0xa0) * 512;
+    image.fault(endless, Corruption, "the bitmap of free grains reaches past the end of the file", bitmap);
 }
 
 /// One grain at the end of two tebibytes of holes, and an entry for each: neither time nor memory is the file's.

@@ -266,10 +266,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Counts what lies among the grains and is none.
+    /// Counts what of the file lies among the grains and is none.
     fn count_used(&mut self, range: &Range<u64>) {
         if range.start >= self.origin {
-            self.used += (range.end - range.start).next_multiple_of(SECTOR);
+            let end = range.end.min(self.file().size());
+            self.used += end.saturating_sub(range.start).next_multiple_of(SECTOR);
         }
     }
 

@@ -14,6 +14,9 @@ use crate::{report, sources};
 /// sources are in memory anyway.
 const LONG: f64 = 3.0;
 
+/// Most pairs of a job that has nothing to reach.
+const FEW: usize = 3;
+
 /// Runs every job that was asked for and that has no row yet; returns the names of those that failed.
 pub(crate) fn all(options: &Options) -> Result<Vec<String>, String> {
     let place = Place::new(&options.folder, options.outputs.as_ref().unwrap_or(&options.folder), &options.vimage)?;
@@ -25,7 +28,8 @@ pub(crate) fn all(options: &Options) -> Result<Vec<String>, String> {
             continue;
         }
         // Hours of other jobs are not given up for one.
-        match pairs(&place, job, options.runs) {
+        let is_held = job.target.or(job.share).is_some();
+        match pairs(&place, job, if is_held { options.runs } else { options.runs.min(FEW) }) {
             Ok(pairs) => {
                 eprint!("{}", report::row(job, &pairs));
                 results.keep(job, pairs)?;

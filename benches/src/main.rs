@@ -23,8 +23,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: vimage-benches compare FOLDER [--runs N] [--only WORD]… [--outputs FOLDER] [--vimage PROGRAM] [--write]
        vimage-benches report FOLDER [--write]
 
-compare runs every job N times (5 unless given) with vimage and with its peer, in turn, on the disks that benches/disks.sh has
-made in FOLDER, and prints what came of it. Rows are kept in FOLDER/measured.jsonl as they are done: a run that was stopped
+compare runs every job N times (5 unless given; at most 3 where nothing is to be reached) with vimage and with its peer, in turn,
+on the disks that benches/disks.sh has made in FOLDER, and prints what came of it. Rows are kept in FOLDER/measured.jsonl as they are done: a run that was stopped
 goes on where it was when it is begun again, and report makes the text of what there is. With --only, just the jobs in whose
 name, peer or group WORD is, or one of several, are measured, and anew. With --write, the text and the plot go into
 benches/README.md and benches/speed.svg instead of standard output.

@@ -4,7 +4,7 @@
 #   fuzz/run.sh                    a short run of each from the first inputs, the same every time: what CI does
 #   fuzz/run.sh SECONDS [TARGET…]  so long each, on and on from the corpus
 #
-# The corpus is fuzz/corpus, or VIMAGE_CORPUS. What is found is put into fuzz/artifacts.
+# The corpus is fuzz/corpus, or VIMAGE_CORPUS. What is found is put into fuzz/artifacts. VIMAGE_SANITIZER=address builds it with that sanitizer.
 set -euo pipefail
 cd "$(dirname "$0")"
 export RUSTC_BOOTSTRAP=1
@@ -18,9 +18,13 @@ limits=(-timeout=20 -rss_limit_mb=2048 -print_final_stats=1)
 declare -A short=([open]=8000 [image]=2000 [stream]=4000 [descriptor]=20000 [guest]=6000 [package]=1000 [seven_zip]=4000 [ovf]=40000
     [appliance]=6000 [manifest]=100000 [round_trip]=2000)
 
-cargo fuzz build --sanitizer none --codegen-units 16
-built=$(rustc -vV | sed -n 's/^host: //p')
-built=target/$built/release
+sanitizer=${VIMAGE_SANITIZER:-none}
+folder=target
+[ "$sanitizer" = none ] || folder=target/$sanitizer
+# libdeflate has tables for each kind of processor under one name.
+export ASAN_OPTIONS=detect_odr_violation=0
+cargo fuzz build --sanitizer "$sanitizer" --codegen-units 16 --target-dir "$folder"
+built=$folder/$(rustc -vV | sed -n 's/^host: //p')/release
 scratch=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")")
 trap 'rm -rf "$scratch"' EXIT
 export TMPDIR=$scratch

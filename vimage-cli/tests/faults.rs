@@ -9,11 +9,14 @@
 mod ground;
 #[path = "faults/kills.rs"]
 mod kills;
+#[path = "faults/short.rs"]
+mod short;
 mod support;
 #[path = "faults/traced.rs"]
 mod traced;
 
 use ground::{DISK, Ground, Job};
+use short::Short;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::Write;
@@ -304,6 +307,21 @@ fn kills_of_packing_a_folder() {
 #[test]
 fn kills_of_packing_over_a_folder() {
     kills::killed(&OVER_FOLDER, 11);
+}
+
+/// What is read or written in pieces is the same.
+#[test]
+fn reads_and_writes_that_do_a_part_of_what_they_should() {
+    let Some(short) = Short::build() else { return left_out("cc is not there") };
+    for job in [&QCOW2, &SPLIT, &OVER_PIECES, &TWO, &BEHIND, &COMPACT, &COMPACT_SPLIT, &OVA, &FOLDER] {
+        let ground = Ground::new(job);
+        let (outcome, reads, writes) = short.run(&ground);
+        outcome.succeeds();
+        ground.is_whole();
+        ground.reset();
+        assert!(reads > 4 && writes > 1, "{}: {reads} reads and {writes} writes were short", job.name);
+        tell(job, format!("{reads} short reads and {writes} short writes"));
+    }
 }
 
 /// The source ends before it did when it was opened: that is an error which names it, and nothing is made of it.

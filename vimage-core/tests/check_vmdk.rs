@@ -508,9 +508,15 @@ fn deltas_of_esx() {
         "a grain lies where the grain directory is",
         first,
     );
-    // Lengths that together are more than a number holds.
+}
+
+#[test]
+fn areas_that_together_are_longer_than_a_number_holds() {
+    let image =
+        Image::new(|folder| sesparse::write(&disk("one-sector").unwrap(), folder, &Default::default()).unwrap());
+    let image = Image { file: image.folder.path().join("one-sector-sesparse.vmdk"), ..image };
+    let bitmap = u64_at(&std::fs::read(&image.file).unwrap(), 0xa0) * 512;
     let endless = |bytes: &mut Vec<u8>| [0xa8, 0xb8].iter().for_each(|&at| put(bytes, at, &[0xff; 8]));
-    let bitmap = u64_at(&bytes, 0xa0) * 512;
     image.fault(endless, Corruption, "the bitmap of free grains reaches past the end of the file", bitmap);
 }
 

@@ -152,7 +152,7 @@ fn machine(appliance: &Appliance) -> String {
 fn a_vmx_has_every_line_that_powers_it_on() {
     let mut appliance = Appliance { cpus: 8, cores_per_socket: Some(4), memory: 1022 << 20, ..efi(true) };
     appliance.disks.extend(with_disks(9, Controller::LsiSas).disks);
-    appliance.extra = vec![("guestinfo.role".into(), "a|b\"c\nd#\té".into()), ("NumVCPUs".into(), "2".into())];
+    appliance.extra = vec![("guestinfo.role".into(), "a|b\"c\nd#\té\u{85}".into()), ("NumVCPUs".into(), "2".into())];
     let text = machine(&appliance);
     for (key, value) in [
         (".encoding", "UTF-8"),
@@ -175,8 +175,9 @@ fn a_vmx_has_every_line_that_powers_it_on() {
         ("scsi0:8.fileName", "demo-disk9.vmdk"),
         ("ethernet0.connectionType", "nat"),
         ("ethernet0.virtualDev", "e1000"),
-        // By the table of open-vm-tools' lib/dict: bars, quotes and control characters but tabs are numbers.
-        ("guestinfo.role", "a|7Cb|22c|0Ad#\té"),
+        // By the table of open-vm-tools' lib/dict: bars, quotes and control characters but tabs are numbers. It is one of bytes and knows
+        // none beyond ASCII; but other readers take U+0085 for the end of a line.
+        ("guestinfo.role", "a|7Cb|22c|0Ad#\té|C2|85"),
     ] {
         assert_eq!(line(&text, &format!("{key} = ")), format!("\"{value}\""));
     }

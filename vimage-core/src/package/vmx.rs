@@ -66,16 +66,17 @@ impl Lines {
     }
 }
 
-/// A value as it stands between quotes: these, bars and control characters but tabs as their numbers.
+/// A value as it stands between quotes: these, bars and control characters but tabs as the numbers of their bytes.
 fn quoted(value: &str) -> String {
     let mut quoted = String::with_capacity(value.len());
     for c in value.chars() {
-        match c {
-            '"' | '|' | '\0'..='\x08' | '\n'..='\x1f' | '\x7f' => {
+        if matches!(c, '"' | '|') || c.is_control() && c != '\t' {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                 // Writing to a String does not fail.
-                let _ = write!(quoted, "|{:02X}", u32::from(c));
+                let _ = write!(quoted, "|{byte:02X}");
             }
-            _ => quoted.push(c),
+        } else {
+            quoted.push(c);
         }
     }
     quoted

@@ -61,13 +61,6 @@ image = "d"
         r#"line 1: name: no file can be named after the appliance "虚拟机""#,
     ),
     (
-        r#"name = " m"
-[[disk]]
-image = "d"
-"#,
-        r#"line 1: name: " m" begins or ends with a space, which importers drop"#,
-    ),
-    (
         r#"name = "a\u0007"
 [[disk]]
 image = "d"

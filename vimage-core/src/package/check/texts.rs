@@ -38,12 +38,9 @@ pub(super) fn check(appliance: &Appliance) -> Checked {
     Ok(())
 }
 
-/// A name for people: one line with nothing empty around it, which readers of XML drop, and not too long for vCenter.
+/// A name for people: one line, and not too long for vCenter.
 pub(super) fn name(key: Key, text: &str) -> Checked {
     line(key.clone(), text)?;
-    if text.trim() != text {
-        return Err(Fault::new(key, format!("{text:?} begins or ends with a space, which importers drop")));
-    }
     let length = text.chars().count();
     if length > LONGEST_NAME {
         return Err(Fault::new(key, format!("has {length} characters, and vCenter takes {LONGEST_NAME}")));

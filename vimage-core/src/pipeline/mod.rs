@@ -84,16 +84,14 @@ pub fn run<'a>(
     let unit = targets.iter().map(|target| target.units.size.min(LARGEST_UNIT)).fold(CUT.unit, usize::max);
     let cut = Cut { slab: SLAB.max(unit), unit };
     let identified = how.digest || targets.iter().any(|target| target.identified);
-    let packing = disk.packing();
-    let unpacks = packing.is_some();
     // What is compared with a base has to be looked into.
-    let packing = packing.filter(|_| base.is_none());
+    let packing = if base.is_none() { disk.packing() } else { None };
     let checked = targets.iter().any(|target| target.checked);
     let halves = targets.iter_mut().map(|Target { units, writer, .. }| (&*units, writer));
     let (units, mut writers): (Vec<_>, Vec<&mut Box<dyn ImageWriter>>) = halves.unzip();
     let encoders = Encoders::new(units, packing, identified, checked);
     let memory = how.memory.unwrap_or_else(|| MEMORY.saturating_sub(disk.holds() + holds(writers.len())));
-    let usual = if encoders.copy() && !unpacks { InFlight::of_reading() } else { InFlight::usual() };
+    let usual = if encoders.copy() { InFlight::of_reading() } else { InFlight::usual() };
     let buffers = usual.within(memory, encoders.cost(cut.slab, base.is_some()));
     let mut fold = Fold::default();
     let mut taken = vec![Taken::default(); writers.len()];

@@ -24,10 +24,10 @@ const USAGE: &str = "usage: vimage-benches compare FOLDER [--runs N] [--only WOR
        vimage-benches report FOLDER [--write]
 
 compare runs every job N times (5 unless given; at most 3 where nothing is to be reached) with vimage and with its peer, in turn,
-on the disks that benches/disks.sh has made in FOLDER, and prints what came of it. Rows are kept in FOLDER/measured.jsonl as they are done: a run that was stopped
-goes on where it was when it is begun again, and report makes the text of what there is. With --only, just the jobs in whose
-name, peer or group WORD is, or one of several, are measured, and anew. With --write, the text and the plot go into
-benches/README.md and benches/speed.svg instead of standard output.
+on the disks that benches/disks.sh has made in FOLDER, and prints what came of it. Rows are kept in FOLDER/measured.jsonl as
+they are done: a run that was stopped goes on where it was when it is begun again, and report makes the text of what there is.
+With --only, just the jobs in whose name, peer or group WORD is, or one of several, are measured, and anew. With --write, the
+text and the plot go into benches/README.md and benches/speed.svg instead of standard output.
 
 Outputs go into a folder in FOLDER, or in --outputs, which needs room for 10 GB. --vimage is the program to measure: that of
 the same build, unless given.";

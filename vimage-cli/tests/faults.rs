@@ -36,7 +36,7 @@ const NEW: Job = Job {
     before: |_| {},
     line: "",
     source: DISK,
-    spare: false,
+    spare: 0,
     main: "",
     needed: &["openat", "pread64", "pwrite64", "fsync", "renameat2"],
 };
@@ -102,7 +102,7 @@ const COMPACT_SPLIT: Job = Job {
     },
     line: "compact image.vmdk",
     source: "image-s002.vmdk",
-    spare: true,
+    spare: 1,
     main: "image.vmdk",
     ..OVER
 };
@@ -114,7 +114,7 @@ const PUNCH: Job = Job {
     before: |folder| folder.put("image.raw", folder.read(DISK)),
     line: "compact image.raw --punch",
     source: "image.raw",
-    spare: false,
+    spare: 0,
     main: "image.raw",
     needed: &["openat", "pread64", "fallocate", "fsync"],
 };
@@ -171,7 +171,7 @@ fn each_call_fails(job: &'static Job) {
             let (outcome, met) = traced::failed(&ground, fault, nth);
             assert!(met, "call {nth} of {} did not fail: {outcome}", fault.call);
             if outcome.status.code() == Some(0) {
-                let spared = fault.call == "pread64" && job.spare;
+                let spared = fault.call == "pread64" && borne < job.spare;
                 assert!(fault.comes != Comes::Error || spared, "call {nth} of {fault} was passed over: {outcome}");
                 ground.is_whole();
                 ground.reset();

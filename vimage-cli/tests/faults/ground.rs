@@ -22,8 +22,8 @@ pub(crate) struct Job {
     pub(crate) line: &'static str,
     /// A file of what it reads.
     pub(crate) source: &'static str,
-    /// Whether something in that file is there twice, and the second is read where the first cannot be.
-    pub(crate) spare: bool,
+    /// How many reads of that file may fail: what they read is there twice, and the second is read where the first cannot be.
+    pub(crate) spare: usize,
     /// The file by which its output is known: where that is, all of it is.
     pub(crate) main: &'static str,
     /// The calls without which nothing is done.

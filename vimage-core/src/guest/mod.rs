@@ -161,10 +161,8 @@ impl<'a> Surveyor<'a> {
     /// Looks into partitions, and into the logical volumes in them.
     fn volumes(&mut self, volumes: Vec<(String, Volume<'a>)>) -> Result<()> {
         // A fault of the guest's data is met again, and told, when the volume itself is looked at.
-        let is_physical = volumes.iter().map(|(_, volume)| match lvm::recognise(volume) {
-            Err(error) if is_of_guest(&error) => Ok(false),
-            found => found,
-        });
+        let is_physical =
+            volumes.iter().map(|(_, volume)| Ok(guests(lvm::recognise(volume))?.is_ok_and(|found| found)));
         let is_physical = is_physical.collect::<Result<Vec<_>>>()?;
         // A group of logical volumes may lie over several partitions, so all are wanted at once.
         let both = || volumes.iter().zip(&is_physical);
@@ -314,6 +312,14 @@ fn asleep(claims: &[Claim<'_>], volume: &Volume<'_>) -> Result<Option<Error>> {
 /// Whether the fault is one of the guest's data, for which a region is kept.
 fn is_of_guest(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported)
+}
+
+/// Lets through what is wrong with the guest's data, and only that.
+fn guests<T>(result: Result<T>) -> Result<Result<T>> {
+    match result {
+        Err(error) if !is_of_guest(&error) => Err(error),
+        other => Ok(other),
+    }
 }
 
 /// Bytes of `ranges` for which the image itself holds data: what lies beneath an overlay is not its own to drop.

@@ -10,7 +10,7 @@ mod text;
 
 use super::free::Free;
 use super::volume::{Segment, Volume};
-use super::{foreign, is_of_guest};
+use super::{foreign, guests};
 use crate::error::{Error, Result};
 use group::{Group, Logical, Member};
 use label::Physical;
@@ -81,14 +81,6 @@ pub(super) fn read<'a>(physical: &[&Volume<'a>]) -> Result<Vec<Result<Held<'a>>>
         held.push(guests(disk.held_by(volume, label, found))?);
     }
     Ok(held)
-}
-
-/// Lets through what is wrong with the guest's data, and only that.
-fn guests<T>(result: Result<T>) -> Result<Result<T>> {
-    match result {
-        Err(error) if !is_of_guest(&error) => Err(error),
-        other => Ok(other),
-    }
 }
 
 /// What a volume that carries LVM's mark and no other says of itself, and the copies of metadata in it.

@@ -447,14 +447,14 @@ fn groups_that_are_damaged_or_changing_are_kept() {
         restore();
     }
     let at = PARTS[0].start;
-    // Bits that sums cover: of the label, the area's header, its text; and none of them.
+    // Bits that sums cover: of the label, the area's header, its text. Flipped, as the label holds a random name.
     for (why, offset) in [("label is not whole", 512 + 40), ("header that is not whole", 4096 + 30)] {
-        poke(disk, at + offset, &[0x77]);
+        poke(disk, at + offset, &[peek(disk, at + offset, 1)[0] ^ 1]);
         kept(disk, why);
         restore();
     }
     let (header, text) = area(disk, 0);
-    poke(disk, text.start + 50, b"~");
+    poke(disk, text.start + 50, &[peek(disk, text.start + 50, 1)[0] ^ 1]);
     kept(disk, "text that is not whole");
     restore();
     // A change that is announced and not made, an area that is switched off in one, and in both.

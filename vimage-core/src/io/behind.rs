@@ -5,7 +5,8 @@
 //! into pages that have to be found first, by threads that are then not unpacking (compressed qcow2 to raw took about 15 %
 //! longer that way). Elsewhere they go through the page cache and are flushed as they come.
 
-use super::aligned::{ALIGNMENT as PAGE, Aligned};
+use super::aligned::ALIGNMENT as PAGE;
+use memmap2::MmapMut;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -35,7 +36,7 @@ const AHEAD: u64 = 64 << 20;
 
 /// Bytes of the file, placed in memory as they are in it.
 struct Buffer {
-    bytes: Aligned,
+    bytes: MmapMut,
     /// The byte of the file that the first of `bytes` is for: aligned.
     base: u64,
     /// Those of them that are filled.
@@ -43,8 +44,13 @@ struct Buffer {
 }
 
 impl Buffer {
-    fn new() -> Self {
-        Buffer { bytes: Aligned::zeros(BUFFER), base: 0, filled: 0..0 }
+    /// In large pages, where the system has them: it looks up each page of a direct write (8 GiB with 2.4 GB of data went to a plain
+    /// qcow2 in 1.0 s instead of 1.8 s, and from a compressed one to raw in 1.6 s instead of 2.1 s).
+    fn new() -> io::Result<Self> {
+        let bytes = MmapMut::map_anon(BUFFER)?;
+        #[cfg(target_os = "linux")]
+        let _ = bytes.advise(memmap2::Advice::HugePage);
+        Ok(Buffer { bytes, base: 0, filled: 0..0 })
     }
 
     /// Begins anew at byte `offset` of the file.
@@ -103,7 +109,7 @@ impl Behind {
     /// Starts threads that write `file`, of which some may be written already.
     ///
     /// # Errors
-    /// Where there are no threads to be had.
+    /// Where there are no threads or no memory to be had.
     pub(crate) fn start(file: Arc<File>) -> io::Result<Self> {
         let direct = direct(&file);
         let length = file.metadata()?.len();
@@ -129,7 +135,7 @@ impl Behind {
             })
         };
         let threads = (0..THREADS).map(start).collect::<io::Result<_>>()?;
-        let idle = std::iter::repeat_with(Buffer::new).take(BUFFERS).collect();
+        let idle = std::iter::repeat_with(Buffer::new).take(BUFFERS).collect::<io::Result<_>>()?;
         Ok(Behind { shared, jobs: Some(jobs), done, current: None, idle, under_way: Vec::new(), length, threads })
     }
 

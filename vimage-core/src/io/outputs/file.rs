@@ -60,7 +60,7 @@ impl OutputFile {
             }
             Destination::File { file, flush, length, written, behind } => {
                 if *flush && *written < BEHIND_FROM && *written + bytes.len() as u64 >= BEHIND_FROM {
-                    // Without threads to be had, all is flushed at the end.
+                    // Without threads or memory to be had, all is flushed at the end.
                     *behind = Behind::start(Arc::clone(file)).ok();
                 }
                 *written += bytes.len() as u64;

@@ -28,6 +28,14 @@ pub trait Encoder: Send + Sync {
     /// Only when the unit cannot be represented at all.
     fn encode(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding>;
 
+    /// Encodes a unit as [`encode`](Self::encode) does, one that the compressor of the image it comes from did not make smaller.
+    ///
+    /// # Errors
+    /// As there.
+    fn encode_stubborn(&self, unit: &[u8], out: &mut Vec<u8>) -> Result<Encoding> {
+        self.encode(unit, out)
+    }
+
     /// What tells it from encoders that make something else of a unit: those with one name make the same, and targets that take the
     /// same share it. None where it is to be asked for each.
     fn name(&self) -> Option<String> {

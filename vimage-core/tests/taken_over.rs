@@ -123,6 +123,26 @@ fn a_level_is_that_of_every_unit() {
 }
 
 #[test]
+fn what_a_source_only_stores_is_compressed_where_it_can_be() {
+    let (folder, raw) = full();
+    // Units of text, of random bytes and of both.
+    let mut state = 1_u64;
+    let mut bytes: Vec<u8> = (0..1_u32 << 20).map(|at| b"as plain as text is; "[at as usize % 21]).collect();
+    for range in [65_536..131_072, 150_000..160_000, 400_000..700_000] {
+        for byte in &mut bytes[range] {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
+    }
+    fs::write(&raw, bytes).unwrap();
+    let from_raw = fs::read(converted(&raw, &folder.path().join("raw.qcow2"), &packed())).unwrap();
+    let stored = converted(&raw, &folder.path().join("stored.vmdk"), &leveled(stream(), 0));
+    let from_stored = fs::read(converted(&stored, &folder.path().join("stored.qcow2"), &packed())).unwrap();
+    assert!(fs::metadata(&stored).unwrap().len() > 1 << 20 && from_raw.len() < 900_000);
+    assert!(from_stored == from_raw, "{} and {} bytes", from_stored.len(), from_raw.len());
+}
+
+#[test]
 fn a_damaged_unit_is_not_given_another_wrapping() {
     let (folder, raw) = full();
     for (file, options, to, into) in

@@ -259,12 +259,14 @@ impl Encoded {
             let (start, offset) = (self.packed.len(), slab.offset + at as u64);
             // What a unit holds past the disk's end is not for other targets to see.
             let packed = (way == Way::Passed || unit.end <= slab.len) && image.read_packed(offset, &mut self.packed)?;
+            // Whether `data` holds the unit.
+            let mut there = read && !packed;
             let taken = packed
                 && match way {
                     Way::Rewrapped(to) => {
-                        let taken = deflate::rewrap(&mut self.packed, start, to, &mut data[unit.clone()]);
+                        there = deflate::rewrap(&mut self.packed, start, to, &mut data[unit.clone()]);
                         // What did not get smaller is not for all to take.
-                        taken && self.packed.len() - start < target.size && !is_zero(&data[unit.clone()])
+                        there && self.packed.len() - start < target.size && !is_zero(&data[unit.clone()])
                     }
                     _ => true,
                 };
@@ -272,16 +274,19 @@ impl Encoded {
                 Encoding::Packed
             } else {
                 self.packed.truncate(start);
-                // A packed unit that was not taken may have left anything in `data`.
-                if !read || packed {
+                if !there {
                     data[unit.clone()].fill(0);
                     image.read_exact_at(&mut data[held], offset)?;
                 }
-                if is_zero(&data[unit.clone()]) {
+                let plain = &data[unit.clone()];
+                if is_zero(plain) {
                     self.dropped += unit.len() as u64;
                     continue;
                 }
-                target.encoder.encode(&data[unit.clone()], &mut self.packed)?
+                match packed && there {
+                    true => target.encoder.encode_stubborn(plain, &mut self.packed)?,
+                    false => target.encoder.encode(plain, &mut self.packed)?,
+                }
             };
             let bytes = if how == Encoding::Packed { start..self.packed.len() } else { unit };
             self.bodies.push(Body { at, bytes, how });

@@ -176,6 +176,16 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
+    /// So many random bytes, always the same.
+    fn random(len: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        std::iter::repeat_with(next).take(len).collect()
+    }
+
     #[test]
     fn a_stream_is_wrapped_anew_and_what_follows_it_left_behind() {
         let plain: Vec<u8> = (0..65_536_u32).map(|i| ((i * i) >> 7) as u8).collect();
@@ -206,13 +216,9 @@ mod tests {
 
     #[test]
     fn even_bytes_do_not_compress_and_no_others_are_even() {
-        let mut state = 1_u32;
-        let mut random = |below: u32| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((state >> 16) % below) as u8
-        };
+        let noise = random(65_536);
         for (below, even) in [(256, true), (230, false), (100, false), (1, false)] {
-            let plain: Vec<u8> = (0..65_536).map(|_| random(below)).collect();
+            let plain: Vec<u8> = noise.iter().map(|&byte| (u32::from(byte) % below) as u8).collect();
             let mut packed = Vec::new();
             deflate(&plain, Level::new(9).unwrap(), Wrapping::None, &mut packed).unwrap();
             assert_eq!(is_even(&plain), even, "{below}");
@@ -247,12 +253,7 @@ mod tests {
     #[test]
     fn near_streams_reach_back_no_further_than_a_small_window() {
         // The same 5000 random bytes twice: only a window of more than 4 KiB finds the second in the first.
-        let mut state = 1_u32;
-        let mut random = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        };
-        let once: Vec<u8> = (0..5000).map(|_| random()).collect();
+        let once = random(5000);
         let plain = [once.as_slice(), &once].concat();
         let (mut far, mut near, mut back) = (Vec::new(), Vec::new(), vec![0; plain.len()]);
         deflate(&plain, Level::default(), Wrapping::None, &mut far).unwrap();
